@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every command of the router: validate, store, publish, commit. What api/ calls. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/fault.h"
+#include "agent/base/mono.h"
+#include "schema/counters.h"
+#include "schema/model.h"
+
+struct agent;
+
+/*
+ * DOC: A write
+ *
+ * A command opens a transaction, checks If-Match, validates (all faults are
+ * collected in reterr->items), writes, publishes the snapshot that the store
+ * would now give to supervisor and engine, and commits only when both took it.
+ * Whatever fails, the previous snapshot is in force again and the store is
+ * untouched. With dry_run it stops before publishing, answers as if, and
+ * changes nothing. A write that changes nothing keeps the revision.
+ *
+ * Errors: -ENOENT not found; -EINVAL invalid (items say what); -EEXIST
+ * conflict (existing_id); -ESTALE precondition failed (current_revision);
+ * -EPERM not allowed; -EOPNOTSUPP not possible here; -ENOSPC disk full; -EIO
+ * store fault; -EAGAIN the engine does not answer just now. reterr->problem
+ * has the slug for all of them.
+ */
+struct agent_write {
+	bool dry_run;
+	bool has_if_match;
+	uint64_t if_match;     /* revision from the ETag */
+	bool may_approve;      /* the caller holds routes:approve */
+	uint64_t ret_revision; /* set by the command: store revision after it */
+	bool ret_created;      /* set by put: made, not replaced */
+};
+
+uint64_t agent_revision(const struct agent *agent);
+
+int agent_node_get(struct agent *agent, struct node *ret_node);
+/* Changes name, listen_port, endpoint, addresses, mtu, dns; the rest of node is ignored. */
+int agent_node_put(struct agent *agent, const struct node *node, struct agent_write *write,
+		   struct node *ret_node, struct fault *reterr);
+
+/*
+ * Peers. id "" is made. A zero public_key: a pair is made, and the private key
+ * comes back once in ret_private_key (zero otherwise). No addresses: the next
+ * free v4 and v6 of the node's prefixes. slot, created_at, revision are set here.
+ */
+int agent_peer_add(struct agent *agent, const struct peer *peer, struct agent_write *write,
+		   struct peer *ret_peer, struct wg_key *ret_private_key, struct fault *reterr);
+/* Creates or replaces the peer of id; public_key is required. Without has_preshared_key: none. */
+int agent_peer_put(struct agent *agent, const char *id, const struct peer *peer,
+		   struct agent_write *write, struct peer *ret_peer, struct fault *reterr);
+/* cascade: also removes routes via this peer; else -EEXIST names them. */
+int agent_peer_remove(struct agent *agent, const char *id, bool cascade, struct agent_write *write,
+		      struct fault *reterr);
+int agent_peer_get(struct agent *agent, const char *id, struct peer *ret_peer);
+/* In order of id; after "" = from the start. fn returns <0 to stop, which is returned. */
+int agent_peer_each(struct agent *agent, const char *after, size_t limit,
+		    int (*fn)(void *ctx, const struct peer *peer), void *ctx);
+
+/* Observed, from the counters page. */
+struct peer_status {
+	bool online;		   /* a session younger than 180 s */
+	int64_t last_handshake_at; /* 0 = never */
+	struct endpoint endpoint;  /* family 0 = none */
+	uint64_t receive_bytes, transmit_bytes, receive_packets, transmit_packets;
+	uint32_t active_flows;
+};
+void agent_peer_status(struct agent *agent, const struct peer *peer,
+		       struct peer_status *ret_status);
+
+/*
+ * wg-quick text for the peer's own device. private_key NULL: a placeholder
+ * line. Contains the preshared key: treat as secret. buf is appended to.
+ */
+struct buf;
+int agent_peer_config(struct agent *agent, const struct peer *peer,
+		      const struct wg_key *private_key, struct buf *buf);
+
+enum route_state {
+	ROUTE_PROPOSED,
+	ROUTE_DISABLED,
+	ROUTE_ACTIVE,
+	ROUTE_SHADOWED,
+	ROUTE_UNREACHABLE,
+};
+int agent_route_add(struct agent *agent, const struct route *route, struct agent_write *write,
+		    struct route *ret_route, struct fault *reterr);
+int agent_route_put(struct agent *agent, const char *id, const struct route *route,
+		    struct agent_write *write, struct route *ret_route, struct fault *reterr);
+int agent_route_remove(struct agent *agent, const char *id, struct agent_write *write,
+		       struct fault *reterr);
+int agent_route_get(struct agent *agent, const char *id, struct route *ret_route);
+int agent_route_each(struct agent *agent, const char *after, size_t limit,
+		     int (*fn)(void *ctx, const struct route *route), void *ctx);
+enum route_state agent_route_state(struct agent *agent, const struct route *route);
+
+int agent_exit_node_get(struct agent *agent, struct exit_node *ret_exit);
+int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,
+			struct agent_write *write, struct exit_node *ret_exit,
+			struct fault *reterr);
+
+enum dataplane_phase { PHASE_STARTING, PHASE_RUNNING, PHASE_SWITCHING, PHASE_DEGRADED };
+
+/* Reasons are whole sentences, kept by the agent; NULL ends the list. */
+#define REASONS_MAX 8
+struct dataplane_status {
+	enum mode desired;
+	enum mode actual; /* never MODE_AUTO */
+	enum dataplane_phase phase;
+	int64_t since;
+	char reason[FAULT_TEXT_MAX];
+	uint64_t revision_applied;
+	bool kernel_available;
+	const char *kernel_reasons[REASONS_MAX + 1];
+	bool netstack_available;
+	const char *netstack_reasons[REASONS_MAX + 1];
+	const char *icmp;  /* "ping_socket", "raw", "exec", "none" */
+	uint64_t revision; /* of the stored wish */
+};
+int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status);
+int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_write *write,
+			struct dataplane_status *ret_status, struct fault *reterr);
+
+/* One page for people: what /v1/status and /metrics are made of. */
+struct agent_status {
+	struct dataplane_status dataplane;
+	bool engine_running;
+	int64_t started_at;
+	uint64_t peers, peers_online, routes, routes_active;
+	const struct counters *counters; /* the live page; read with counter_get */
+	char aead[16];
+};
+int agent_status_get(struct agent *agent, struct agent_status *ret_status);
+
+/* Is the store open and the engine at the store's revision? text: why not. */
+bool agent_ready(struct agent *agent, char ret_text[FAULT_TEXT_MAX]);
+
+/* --- lifetime: for agent/control.c ----------------------------------------- */
+
+struct link;
+struct loop;
+struct options;
+struct ipc_engine;
+struct ipc_event;
+
+struct agent_conf {
+	struct loop *loop;
+	struct link *link;
+	const struct counters *counters; /* the shared page, read-only */
+	const struct options *options;
+	/* Can the process that does plumbing take kernel mode? Sentences, NULL-ended; empty = yes. */
+	const char *const *kernel_reasons;
+};
+
+/*
+ * Opens the store in options->state_dir, makes a node with keys and addresses
+ * where there is none, and takes over options that override stored values.
+ * Nothing is published before agent_on_engine. Errors as store_open.
+ */
+int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct fault *reterr);
+/* Stores learned endpoints, closes the store. */
+void agent_close(struct agent *agent);
+
+/* A new engine is there: publish to it. */
+void agent_on_engine(struct agent *agent, const struct ipc_engine *hello, mono_t now);
+void agent_on_engine_lost(struct agent *agent, mono_t now);
+void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every maximum in the program: what grows from outside ends here. */
+#pragma once
+
+/* Objects of the configuration. */
+#define PEERS_MAX 16384 /* also the number of peer slots */
+#define ROUTES_MAX 4096
+#define PEER_ADDRESSES_MAX 8
+#define PEER_TAGS_MAX 16
+#define ROUTE_PEERS_MAX 1024
+#define ROUTE_PROTOCOLS_MAX 8
+#define ROUTE_PORTS_MAX 32
+#define NODE_ADDRESSES_MAX 8
+#define NODE_DNS_MAX 4
+#define HOST_ADDRESSES_MAX 256 /* addresses of this host that peers may not reach */
+
+/* Text. Characters are Unicode characters, bytes are their UTF-8. */
+#define ID_MAX 64
+#define NAME_CHARS_MAX 64
+#define NAME_BYTES_MAX (4 * NAME_CHARS_MAX)
+#define TAG_MAX 32
+#define DESCRIPTION_CHARS_MAX 256
+#define DESCRIPTION_BYTES_MAX (4 * DESCRIPTION_CHARS_MAX)
+#define FAULT_TEXT_MAX 240
+#define FAULT_POINTER_MAX 128
+
+/* HTTP. */
+#define HTTP_BODY_MAX (64 * 1024)
+#define HTTP_CONNECTIONS_MAX 64
+#define HTTP_HEADER_MAX (16 * 1024)
+#define HTTP_DEADLINE_S 10
+#define JSON_DEPTH_MAX 32
+#define LIST_LIMIT_MAX 500
+#define LIST_LIMIT_DEFAULT 100
+
+/* Messages between the processes. */
+#define IPC_BODY_MAX (60 * 1024)
+#define IPC_FDS_MAX 4
+#define PUBLISH_TIMEOUT_MS 3000
+
+/* Processes. */
+#define RESTART_DELAY_MS 200
+#define CRASHES_MAX 5 /* within CRASH_WINDOW_S: stop, fail closed */
+#define CRASH_WINDOW_S 60
+#define STOP_TIMEOUT_MS 1500
+
+/* Inner and outer packets. */
+#define INNER_MTU_MIN 1280
+#define INNER_MTU_MAX 9000
+#define INNER_MTU_DEFAULT 1420
+#define DATAGRAM_MAX 65536 /* one receive buffer: a whole UDP_GRO aggregate */
+#define RECEIVE_BATCH 8	   /* datagram buffers filled by one recvmmsg */
+#define GSO_SEGMENTS_MAX 64
+#define GSO_BYTES_MAX 65000
+
+/* Reassembly of inner fragments: bounded, an overlap drops the whole datagram. */
+#define REASSEMBLY_DATAGRAMS_MAX 64
+#define REASSEMBLY_PER_PEER_MAX 16
+#define REASSEMBLY_TIMEOUT_S 5
+
+/* Netstack mode. The flow cap is derived from RLIMIT_NOFILE below this. */
+#define FLOWS_MAX 131072
+#define FDS_RESERVED 64 /* descriptors that flows may not use */
+#define DIALS_MAX 4096
+#define DIALS_PER_PEER_MAX 1024
+#define DIAL_TIMEOUT_S 130 /* longer than Linux' own connect() */
+#define UDP_IDLE_S 120
+#define UDP_IDLE_DNS_S 30
+#define UDP_FLOWS_PER_PEER_MAX 4096
+#define TCP_HALF_OPEN_S 600
+#define TCP_IDLE_S (2 * 3600 + 4 * 60) /* RFC 5382 REQ-5 */
+#define PINGS_MAX 1024
+#define PINGS_PER_PEER_MAX 256
+#define PING_TIMEOUT_S 10
+#define PING_EXEC_MAX 64

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The admin API: HTTP on a unix socket and on TCP, in front of agent.h. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "agent/agent.h"
+#include "agent/base/loop.h"
+
+struct api;
+
+struct api_conf {
+	struct loop *loop;
+	struct agent *agent;
+	int socket_fd;		      /* listening unix socket; owned by api from here on */
+	int http_fd;		      /* listening TCP socket, -1 = none; owned by api */
+	struct endpoint http_address; /* what http_fd is bound to */
+	uid_t owner; /* daemon's uid: holds all scopes on the socket, as root does */
+	bool metrics_open;
+};
+
+/* 0 or negative errno. */
+int api_open(const struct api_conf *conf, struct api **ret_api);
+void api_close(struct api *api);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What forwards: the interface that kernel mode and netstack mode both fill. */
+#pragma once
+
+#include "agent/base/loop.h"
+#include "forwarding/pkt/view.h"
+#include "schema/counters.h"
+#include "schema/snapshot.h"
+
+/*
+ * DOC: Engine and backend
+ *
+ * The engine decrypts, validates, reassembles and filters; a packet that
+ * reaches backend->input has passed. A batch is any number of input calls
+ * followed by one flush; packet memory is valid until that flush returns and
+ * may be written to. A backend that wants to keep bytes copies them.
+ *
+ * Towards the peer a backend asks for room, writes one whole IP packet of at
+ * most the tunnel's MTU in it and sends it: the packet is encrypted in place.
+ * Between room and send nothing else of the host may be called.
+ */
+struct backend_host {
+	void *ctx;
+	struct loop *loop;
+	struct counters *counters; /* the shared page; a backend counts its drops there */
+	/* Descriptors opened with privileges before they were given up; -1 where not. */
+	int raw_icmp_fd, raw_icmp6_fd;
+	/* Asks the supervisor to run ping(8): see forwarding.h. NULL where that is not possible. */
+	int (*ping_exec)(void *ctx, const struct addr *target, uint16_t size, uint32_t id);
+	uint8_t *(*packet_room)(void *ctx, uint32_t slot, size_t length);
+	void (*packet_send)(void *ctx, uint32_t slot, size_t length);
+	/* Is a socket's final remote address allowed? PASS or a drop reason. */
+	enum drop (*guard)(void *ctx, const struct addr *destination);
+};
+
+/* What a flow is judged by again when policy changes; see filter_query. */
+struct backend_judge {
+	void *ctx;
+	enum drop (*judge)(void *ctx, uint32_t slot, uint8_t protocol,
+			   const struct endpoint *destination);
+};
+
+struct backend; /* each backend embeds it as its first member */
+
+struct backend_ops {
+	const char *name;
+
+	/* host is kept by pointer, snap is not kept. 0 or negative errno. */
+	int (*open)(const struct backend_host *host, const struct snapshot *snap,
+		    struct backend **ret_backend);
+	/* Ends every flow (TCP: RST to both sides), releases all. */
+	void (*close)(struct backend *backend, mono_t now);
+
+	/* One allowed inner packet of a peer. */
+	void (*input)(struct backend *backend, uint32_t slot, const struct view *view, mono_t now);
+	/* End of the batch. */
+	void (*flush)(struct backend *backend, mono_t now);
+
+	/* The snapshot changed: take new limits and addresses, cut what judge no longer passes. */
+	void (*revise)(struct backend *backend, const struct snapshot *snap,
+		       const struct backend_judge *judge, mono_t now);
+	/* A ping(8) that the host was asked for ended: answered or not. */
+	void (*ping_done)(struct backend *backend, uint32_t id, bool answered, mono_t now);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+};
+
+extern const struct backend_ops netstack_backend;

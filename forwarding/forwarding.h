@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the rest of the program sees of forwarding: the engine's entry and the messages between processes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/ipc.h"
+#include "agent/base/key.h"
+#include "schema/counters.h"
+#include "schema/snapshot.h"
+
+/*
+ * DOC: Messages
+ *
+ * Three channels: supervisor-control, supervisor-engine, control-engine. An
+ * answer has the type of its request with IPC_ANSWER set, and its id. A
+ * process that receives an unknown type, or a wrong length, exits: both ends
+ * are the same binary.
+ */
+#define IPC_ANSWER 0x80000000u
+
+enum ipc_type {
+	/* control -> engine and control -> supervisor; fds[0] = sealed memfd. Answer: ipc_result. */
+	IPC_SNAPSHOT = 1,
+	/* supervisor -> control: a new engine runs; fds[0] = channel to it. No answer. */
+	IPC_ENGINE_STARTED,
+	/* supervisor -> control, engine: stop cleanly. No answer. */
+	IPC_STOP,
+	/* engine -> supervisor: run ping(8); body ipc_ping. Answer: ipc_result, 0 = answered. */
+	IPC_PING,
+	/* control -> supervisor: ready for users; the supervisor tells systemd. No answer. */
+	IPC_READY,
+	/* engine -> control, after IPC_ENGINE_STARTED: what this engine can do; body ipc_engine. */
+	IPC_ENGINE_HELLO,
+	/* engine -> control: something happened to a peer; body ipc_event. No answer. */
+	IPC_EVENT,
+};
+
+struct ipc_result {
+	int32_t error; /* 0 or negative errno */
+	uint32_t reserved;
+	uint64_t revision;	   /* of the snapshot in force */
+	char text[FAULT_TEXT_MAX]; /* cause in words; "" where none */
+};
+
+struct ipc_ping {
+	struct addr target;
+	uint16_t size; /* bytes of payload */
+	uint16_t reserved;
+};
+
+enum icmp_method { ICMP_NONE, ICMP_PING_SOCKET, ICMP_RAW, ICMP_EXEC };
+
+struct ipc_engine {
+	uint32_t icmp_method; /* enum icmp_method of IPv4 */
+	uint32_t icmp6_method;
+	char aead[16];
+};
+
+struct ipc_event {
+	uint32_t type; /* enum engine_event */
+	uint32_t slot;
+	int64_t at; /* wall clock, ns */
+};
+
+enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
+
+/* What the engine process is born with. */
+struct engine_boot {
+	int control_fd;		       /* channel to control */
+	int supervisor_fd;	       /* channel to the supervisor */
+	struct counters *counters;     /* the shared page, writable */
+	int raw_icmp_fd, raw_icmp6_fd; /* -1 where not to be had */
+	bool ping_exec;		       /* the supervisor can run ping(8) */
+};
+
+/* Runs the engine until it is told to stop. Returns the exit status. Owns the descriptors. */
+int engine_run(const struct engine_boot *boot);
+
+/* Keys for agent/, so that only forwarding/wg/ knows the cryptography. See wg/wg.h. */
+int forwarding_public_key(const struct wg_key *private_key, struct wg_key *ret_public);
+void forwarding_generate_private_key(struct wg_key *ret_key);
+void forwarding_generate_preshared_key(struct wg_key *ret_key);
+
+/* Name and number of the drop reasons, for JSON and metrics. NULL past the end. */
+const char *forwarding_drop_name(unsigned drop);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One inner packet, validated and parsed once: what the rest of the path looks at. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/ip.h"
+#include "forwarding/pkt/drops.h"
+
+/*
+ * Points into the caller's buffer, owns nothing. Offsets count from data.
+ * For a fragment other than the first, transport fields are zero.
+ */
+struct view {
+	uint8_t *data;
+	uint32_t length;    /* IP total length; trailing padding is cut off */
+	uint16_t transport; /* offset of the header after IP and extension headers */
+	uint16_t payload;   /* offset of TCP, UDP, ICMP payload */
+	uint8_t version;    /* 4 or 6 */
+	uint8_t protocol;   /* of the transport header */
+	uint8_t ttl;	    /* or hop limit */
+	uint8_t tos;	    /* or traffic class */
+	bool dont_fragment; /* IPv4 DF; true for IPv6 */
+
+	bool fragment;
+	bool more_fragments;
+	uint16_t fragment_offset; /* bytes */
+	uint16_t fragment_header; /* IPv6: offset of the fragment header */
+	uint32_t fragment_id;
+
+	uint16_t source_port, destination_port; /* TCP, UDP */
+	uint8_t tcp_flags;
+	uint8_t icmp_type, icmp_code;
+	uint16_t icmp_id, icmp_seq; /* echo only */
+
+	struct addr source, destination;
+};
+
+/*
+ * Inner validation (threat T1), the same for both modes: header lengths and
+ * total length inside the buffer, version, no IPv4 options, extension headers
+ * walked, source and destination plausible for unicast, transport header and
+ * TCP options in bounds. Pure. The buffer is not changed. On a drop, ret_view
+ * holds what could be parsed: data, length and version are set from
+ * DROP_INNER_EXTENSION on, so that an ICMP error can quote it.
+ */
+enum drop view_parse(uint8_t *data, size_t length, struct view *ret_view);
+
+/*
+ * Are the IPv4 header checksum and the TCP, UDP or ICMP checksum right?
+ * (UDP over IPv4 may have none; over IPv6 it must.) Not for fragments.
+ * PASS or DROP_INNER_CHECKSUM.
+ */
+enum drop view_verify(const struct view *view);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nouns of the configuration: plain structs, no functions. Field names follow the API. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/ip.h"
+#include "agent/base/key.h"
+#include "agent/base/limits.h"
+
+/* Wall times are nanoseconds since the Unix epoch; 0 = none. */
+
+enum mode { MODE_AUTO, MODE_KERNEL, MODE_NETSTACK };
+
+/* IP protocols that a rule may name; other numbers are written as numbers. */
+enum { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PROTOCOL_ICMPV6 = 58 };
+
+struct port_range {
+	uint16_t first, last;
+};
+
+struct node {
+	char id[ID_MAX + 1];
+	char name[NAME_BYTES_MAX + 1];
+	struct wg_key private_key; /* secret */
+	struct wg_key public_key;
+	uint16_t listen_port;
+	char endpoint[256]; /* "host:port" or "host" that client configs name; "" = found out */
+	/* Interface addresses with host bits; the first v4 and v6 are the router's own. */
+	struct prefix addresses[NODE_ADDRESSES_MAX];
+	size_t n_addresses;
+	uint16_t mtu;
+	struct addr dns[NODE_DNS_MAX];
+	size_t n_dns;
+	uint64_t revision;
+};
+
+enum quota_period { QUOTA_NEVER, QUOTA_DAY, QUOTA_WEEK, QUOTA_MONTH };
+
+/* 0 = no limit. */
+struct peer_limits {
+	uint64_t rate_in_bps;
+	uint64_t rate_out_bps;
+	uint64_t quota_bytes;
+	enum quota_period quota_period;
+	uint32_t max_flows;
+};
+
+struct peer {
+	char id[ID_MAX + 1];
+	char name[NAME_BYTES_MAX + 1];
+	/* Row of counters, index in the engine: smallest free number when made, kept for life. */
+	uint32_t slot;
+	struct wg_key public_key;
+	bool has_preshared_key;
+	struct wg_key preshared_key;		     /* secret */
+	struct prefix addresses[PEER_ADDRESSES_MAX]; /* networks: what the peer may send from */
+	size_t n_addresses;
+	struct endpoint endpoint; /* fixed; family 0 = learned */
+	uint16_t persistent_keepalive_s;
+	bool enabled;
+	int64_t expires_at;
+	char tags[PEER_TAGS_MAX][TAG_MAX + 1];
+	size_t n_tags;
+	struct peer_limits limits;
+	int64_t created_at;
+	uint64_t revision;
+};
+
+/* Who may use a route or the exit node: everybody, or peers by id and by tag. */
+struct grant {
+	bool all;
+	/* Each a peer id, or "tag:" and a tag. */
+	char peers[ROUTE_PEERS_MAX][ID_MAX + 1];
+	size_t n_peers;
+};
+
+enum snat { SNAT_AUTO, SNAT_MASQUERADE, SNAT_NONE, SNAT_ADDRESS };
+
+struct route {
+	char id[ID_MAX + 1];
+	struct prefix prefix;
+	char via[ID_MAX + 1]; /* "router" or a peer id */
+	bool approved;
+	bool enabled;
+	struct grant grant;			/* "peers" in the API */
+	uint8_t protocols[ROUTE_PROTOCOLS_MAX]; /* none = any */
+	size_t n_protocols;
+	struct port_range ports[ROUTE_PORTS_MAX]; /* none = any */
+	size_t n_ports;
+	enum snat snat;
+	struct addr snat_address;
+	struct prefix map_to; /* family 0 = none */
+	char description[DESCRIPTION_BYTES_MAX + 1];
+	int64_t created_at;
+	uint64_t revision;
+};
+
+struct exit_node {
+	bool enabled;
+	bool ipv4;
+	bool ipv6;
+	struct grant grant;
+	bool allow_lan;
+	enum snat snat;
+	struct addr snat_address;
+	uint64_t revision;
+};
+
+struct dataplane {
+	enum mode desired;
+	uint64_t revision;
+};

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Remembers the configuration in SQLite: the whole public face of store/. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/fault.h"
+#include "schema/model.h"
+
+/*
+ * DOC: Theory of operation
+ *
+ * One connection in one process: WAL, synchronous=FULL, locking_mode=EXCLUSIVE,
+ * foreign keys, STRICT tables, DEFENSIVE, trusted_schema off. Every change lies
+ * in a transaction; store_commit bumps the one revision counter with it, and
+ * returns only when the disk has it. Rows changed in a transaction carry the
+ * revision that the commit will have (store_next_revision).
+ *
+ * Errors: -ENOENT no such row; -EEXIST a unique value is taken; -ENOSPC disk
+ * full; -EIO disk or database fault; -ENOMEM.
+ */
+struct store;
+
+/*
+ * Opens <dir>/culvert.db, made and migrated where needed; dir must exist.
+ * -EBUSY: another process has it; -EPROTONOSUPPORT: written by a newer
+ * version; -EBADMSG: damaged; -EACCES/-EROFS: not writable. reterr->text says
+ * it in words, and the file is left as it is.
+ */
+int store_open(const char *dir, struct store **ret_store, struct fault *reterr);
+void store_close(struct store *store);
+
+uint64_t store_revision(const struct store *store);
+uint64_t store_next_revision(const struct store *store);
+
+int store_begin(struct store *store);
+/* changed: bump the revision. A failed commit has been rolled back. */
+int store_commit(struct store *store, bool changed);
+void store_rollback(struct store *store);
+
+int store_node_get(struct store *store, struct node *ret_node);
+int store_node_put(struct store *store, const struct node *node);
+
+int store_peer_get(struct store *store, const char *id, struct peer *ret_peer);
+int store_peer_find_name(struct store *store, const char *name, struct peer *ret_peer);
+int store_peer_find_key(struct store *store, const struct wg_key *key, struct peer *ret_peer);
+/* Inserts or replaces by id; the slot must be set (store_peer_free_slot). */
+int store_peer_put(struct store *store, const struct peer *peer);
+int store_peer_delete(struct store *store, const char *id);
+/* Smallest slot that no peer has; -ENOSPC at PEERS_MAX. */
+int store_peer_free_slot(struct store *store, uint32_t *ret_slot);
+/* Calls fn for each peer with id > after in order of id (that of making), at most limit; fn returns <0 to stop. */
+int store_peer_each(struct store *store, const char *after, size_t limit,
+		    int (*fn)(void *ctx, const struct peer *peer), void *ctx);
+int store_peer_count(struct store *store, size_t *ret_count);
+
+int store_route_get(struct store *store, const char *id, struct route *ret_route);
+int store_route_find_prefix(struct store *store, const struct prefix *prefix,
+			    struct route *ret_route);
+int store_route_put(struct store *store, const struct route *route);
+int store_route_delete(struct store *store, const char *id);
+int store_route_each(struct store *store, const char *after, size_t limit,
+		     int (*fn)(void *ctx, const struct route *route), void *ctx);
+int store_route_count(struct store *store, size_t *ret_count);
+
+int store_exit_node_get(struct store *store, struct exit_node *ret_exit);
+int store_exit_node_put(struct store *store, const struct exit_node *exit_node);
+
+int store_dataplane_get(struct store *store, struct dataplane *ret_dataplane);
+int store_dataplane_put(struct store *store, const struct dataplane *dataplane);
+
+/* Endpoints learned from handshakes, so that a restart can greet peers first. No revision. */
+int store_endpoint_put(struct store *store, const char *peer_id, const struct endpoint *endpoint);
+int store_endpoint_get(struct store *store, const char *peer_id, struct endpoint *ret_endpoint);
