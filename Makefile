@@ -97,7 +97,7 @@ $O/api/embed.o: openapi.yaml $(wildcard api/dashboard/*)
 BUILD_PACKAGES := gcc make libc6-dev dpkg-dev ca-certificates libmicrohttpd-dev libjansson-dev libsodium-dev \
 	libmnl-dev libnftables-dev libsqlite3-dev libssl-dev libipsec-mb-dev libqrcodegen-dev \
 	libcurl4-openssl-dev iputils-ping
-TEST_PACKAGES := clang clang-format libclang-rt-dev python3 python3-pytest python3-yaml python3-jsonschema \
+TEST_PACKAGES := sqlite3 iptables nftables clang clang-format libclang-rt-dev python3 python3-pytest python3-yaml python3-jsonschema \
 	python3-cryptography python3-nacl curl jq iproute2 iputils-ping wireguard-go wireguard-tools iperf3 nmap ncat socat \
 	procps util-linux libcap2-bin zbar-tools imagemagick librsvg2-bin
 
