@@ -67,12 +67,12 @@ $O/culvert: $O/agent/main.o $(LIBS)
 
 define layer
 $O/lib$(1).a: $(call objects,$($(1)))
-	@rm -f $$@ && ar rcs $$@ $$^
+	@mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$l)))
 
 $O/liblwip.a: $(LWIP_NAMES:%=$O/lwip/%.o)
-	@rm -f $@ && ar rcs $@ $^
+	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 
 # The sources need the packages; lwIP must be there before anything includes it.
 $O/%.o: %.c | build/packages.ok
