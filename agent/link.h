@@ -34,5 +34,5 @@ void link_close(struct link *link);
 int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *reterr);
 
 bool link_engine_running(const struct link *link);
-/* Tells the supervisor that users can be served: it prints or notifies. */
-int link_ready(struct link *link);
+/* Tells the supervisor that users can be served; line is what it prints. 0 or negative errno. */
+int link_ready(struct link *link, const char *line);

@@ -29,12 +29,21 @@ enum ipc_type {
 	IPC_STOP,
 	/* engine -> supervisor: run ping(8); body ipc_ping. Answer: ipc_result, 0 = answered. */
 	IPC_PING,
-	/* control -> supervisor: ready for users; the supervisor tells systemd. No answer. */
+	/*
+	 * control -> supervisor: ready for users. Body: the line to print, without
+	 * its end; the supervisor prints it once and tells systemd. No answer.
+	 */
 	IPC_READY,
 	/* engine -> control, after IPC_ENGINE_STARTED: what this engine can do; body ipc_engine. */
 	IPC_ENGINE_HELLO,
 	/* engine -> control: something happened to a peer; body ipc_event. No answer. */
 	IPC_EVENT,
+	/*
+	 * supervisor -> engine: a new control runs; fds[0] = channel to it, in place
+	 * of the one before (which has ended or is about to). The engine greets it
+	 * with IPC_ENGINE_HELLO and goes on with the snapshot that it has. No answer.
+	 */
+	IPC_CONTROL_STARTED,
 };
 
 struct ipc_result {
@@ -68,8 +77,8 @@ enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
 
 /* What the engine process is born with. */
 struct engine_boot {
-	int control_fd;		       /* channel to control */
-	int supervisor_fd;	       /* channel to the supervisor */
+	int control_fd;	   /* channel to control; its end only means that control is restarted */
+	int supervisor_fd; /* channel to the supervisor; its end means stop */
 	struct counters *counters;     /* the shared page, writable */
 	int raw_icmp_fd, raw_icmp6_fd; /* -1 where not to be had */
 	bool ping_exec;		       /* the supervisor can run ping(8) */

@@ -43,6 +43,9 @@
 #define CRASHES_MAX 5 /* within CRASH_WINDOW_S: stop, fail closed */
 #define CRASH_WINDOW_S 60
 #define STOP_TIMEOUT_MS 1500
+#define STATE_LOCK_TIMEOUT_MS 700 /* for the processes of a killed daemon to be gone */
+#define READY_LINE_MAX 512
+#define OWN_UID 65521 /* of control and engine, where there is no user "culvert" */
 
 /* Inner and outer packets. */
 #define INNER_MTU_MIN 1280
@@ -73,3 +76,5 @@
 #define PINGS_PER_PEER_MAX 256
 #define PING_TIMEOUT_S 10
 #define PING_EXEC_MAX 64
+#define PING_EXEC_WAIT_S 2    /* ping's own patience */
+#define PING_EXEC_TIMEOUT_S 4 /* then it is killed */
