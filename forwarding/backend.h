@@ -68,3 +68,6 @@ struct backend {
 };
 
 extern const struct backend_ops netstack_backend;
+
+/* How pings of that IP version are relayed by an open netstack backend. */
+enum icmp_method netstack_icmp_method(const struct backend *backend, uint8_t version);

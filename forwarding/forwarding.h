@@ -59,8 +59,6 @@ struct ipc_ping {
 	uint16_t reserved;
 };
 
-enum icmp_method { ICMP_NONE, ICMP_PING_SOCKET, ICMP_RAW, ICMP_EXEC };
-
 struct ipc_engine {
 	uint32_t icmp_method; /* enum icmp_method of IPv4 */
 	uint32_t icmp6_method;

@@ -14,6 +14,9 @@
 
 enum mode { MODE_AUTO, MODE_KERNEL, MODE_NETSTACK };
 
+/* How netstack mode can relay pings. */
+enum icmp_method { ICMP_NONE, ICMP_PING_SOCKET, ICMP_RAW, ICMP_EXEC };
+
 /* IP protocols that a rule may name; other numbers are written as numbers. */
 enum { PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17, PROTOCOL_ICMPV6 = 58 };
 

@@ -48,6 +48,8 @@ struct flow *flow_find(const struct flow_table *table, const struct flow_key *ke
 
 /* Room for one more flow of that peer? PASS, DROP_FLOW_LIMIT or DROP_FLOW_PEER_LIMIT. */
 enum drop flow_admit(const struct flow_table *table, uint32_t slot);
+/* The same for one more UDP flow: these have a cap per peer of their own. */
+enum drop flow_admit_udp(const struct flow_table *table, uint32_t slot);
 /* A peer's own cap; 0 = none but the table's share. */
 void flow_set_peer_max(struct flow_table *table, uint32_t slot, uint32_t max);
 

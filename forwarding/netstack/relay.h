@@ -4,6 +4,15 @@
 
 #include "forwarding/backend.h"
 #include "forwarding/netstack/flow.h"
+#include "forwarding/netstack/rate.h"
+#include "forwarding/pkt/build.h"
+
+/* What netstack.c keeps per peer slot. */
+struct netstack_peer {
+	bool known, stays;	 /* in the snapshot; in the one before too */
+	struct wg_key key;	 /* public; another key is another peer */
+	struct rate icmp, reset; /* what it is told about refused packets */
+};
 
 /* One netstack: owned by netstack.c, seen by the relays. */
 struct netstack {
@@ -16,7 +25,11 @@ struct netstack {
 	uint16_t mtu; /* inner */
 	/* The router's own tunnel addresses; family 0 = none. Sources of our ICMP. */
 	struct addr router4, router6;
-	uint32_t fds_max; /* descriptors that flows may use */
+	struct addr own[NODE_ADDRESSES_MAX]; /* all that answer ping */
+	size_t n_own;
+	uint32_t fragment_id;
+	struct netstack_peer *peers; /* by slot */
+	uint32_t fds_max;	     /* descriptors that flows may use */
 };
 
 /* Counts a drop; tells the peer as drops.def says (rate limited). view may be NULL: count only. */
@@ -30,6 +43,19 @@ void netstack_emit(struct netstack *ns, uint32_t slot, const uint8_t *packet, si
  */
 bool netstack_emit_errno(struct netstack *ns, uint32_t slot, const struct view *packet, int err,
 			 mono_t now);
+
+/*
+ * Any ICMP error about packet, rate limited per peer. source: who says it;
+ * NULL: the router itself. false: nothing was sent.
+ */
+bool netstack_emit_error(struct netstack *ns, uint32_t slot, const struct view *packet,
+			 const struct icmp_error *error, const struct addr *source, mono_t now);
+/*
+ * Where did this connected socket end up? PASS, or the reason to close it:
+ * a remote address that the guard refuses, or one of this host that nobody
+ * had told us of.
+ */
+enum drop netstack_guard(const struct netstack *ns, int fd);
 
 /*
  * The relays: same six functions each. close ends every flow. cut ends one
@@ -52,4 +78,5 @@ int icmp_relay_open(struct netstack *ns, struct icmp_relay **ret_relay);
 void icmp_relay_close(struct icmp_relay *relay, mono_t now);
 void icmp_relay_input(struct icmp_relay *relay, uint32_t slot, const struct view *view, mono_t now);
 void icmp_relay_cut(struct icmp_relay *relay, struct flow *flow, mono_t now);
+enum icmp_method icmp_relay_method(const struct icmp_relay *relay, uint8_t version);
 void icmp_relay_ping_done(struct icmp_relay *relay, uint32_t id, bool answered, mono_t now);

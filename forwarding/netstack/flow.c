@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The flow table: a keyed hash with chains, and a list of flows per peer. */
+#include "forwarding/netstack/flow.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent/base/macros.h"
+#include "schema/model.h"
+
+/* No peer takes more of the table than this, so that others always find room. */
+#define SHARE_NUMERATOR 2
+#define SHARE_DENOMINATOR 3
+
+#define BUCKETS_MIN 256
+
+/* Keys are hashed and compared as bytes: no padding may hide in them. */
+static_assert(sizeof(struct flow_key) == 2 * sizeof(struct addr) + 12, "padding in flow_key");
+static_assert(sizeof(struct flow_key) % 4 == 0, "the hash reads whole words");
+
+struct slot {
+	struct flow *first;
+	uint32_t count, count_udp;
+	uint32_t max; /* 0 = the share */
+};
+
+struct flow_table {
+	uint32_t max, share, count;
+	uint64_t secret[2];
+	struct counters *counters;
+	uint64_t mask;
+	struct flow **buckets;
+	struct slot slots[PEERS_MAX];
+};
+
+int flow_table_new(uint32_t max, struct counters *counters, struct flow_table **ret_table)
+{
+	struct flow_table *table = calloc(1, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+
+	uint64_t n_buckets = BUCKETS_MIN;
+	while (n_buckets < max)
+		n_buckets *= 2;
+	table->buckets = calloc(n_buckets, sizeof(struct flow *));
+	if (!table->buckets || getrandom(table->secret, sizeof(table->secret), 0) < 0) {
+		int r = table->buckets ? -errno : -ENOMEM;
+		flow_table_free(table);
+		return r;
+	}
+
+	table->mask = n_buckets - 1;
+	table->max = max;
+	table->share =
+		(uint32_t)MAX((uint64_t)max * SHARE_NUMERATOR / SHARE_DENOMINATOR, UINT64_C(1));
+	table->counters = counters;
+	*ret_table = table;
+	return 0;
+}
+
+void flow_table_free(struct flow_table *table)
+{
+	if (!table)
+		return;
+	free(table->buckets);
+	free(table);
+}
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+	return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32) + v[3];
+	v[2] += v[1];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3: a peer that chooses its ports must not be able to choose its chain. */
+static uint64_t hash_key(const struct flow_table *table, const struct flow_key *key)
+{
+	uint64_t v[4] = { table->secret[0] ^ 0x736f6d6570736575u,
+			  table->secret[1] ^ 0x646f72616e646f6du,
+			  table->secret[0] ^ 0x6c7967656e657261u,
+			  table->secret[1] ^ 0x7465646279746573u };
+	const char *bytes = (const char *)key;
+	size_t i = 0;
+
+	for (; i + 8 <= sizeof(*key); i += 8) {
+		uint64_t word;
+		memcpy(&word, bytes + i, 8);
+		v[3] ^= word;
+		sip_round(v);
+		v[0] ^= word;
+	}
+	uint64_t last = (uint64_t)sizeof(*key) << 56;
+	memcpy(&last, bytes + i, sizeof(*key) - i);
+	v[3] ^= last;
+	sip_round(v);
+	v[0] ^= last;
+
+	v[2] ^= 0xff;
+	for (int round = 0; round < 3; round++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void flow_key_of(uint32_t slot, const struct view *view, struct flow_key *ret_key)
+{
+	bool icmp = view->protocol == PROTOCOL_ICMP || view->protocol == PROTOCOL_ICMPV6;
+
+	*ret_key = (struct flow_key){
+		.slot = slot,
+		.protocol = view->protocol,
+		.source = view->source,
+		.destination = view->destination,
+		.source_port = icmp ? view->icmp_id : view->source_port,
+		.destination_port = icmp ? 0 : view->destination_port,
+	};
+}
+
+static bool key_same(const struct flow_key *a, const struct flow_key *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+struct flow *flow_find(const struct flow_table *table, const struct flow_key *key)
+{
+	uint64_t hash = hash_key(table, key);
+	struct flow *flow = table->buckets[hash & table->mask];
+	while (flow && (flow->hash != hash || !key_same(&flow->key, key)))
+		flow = flow->next_hash;
+	return flow;
+}
+
+enum drop flow_admit(const struct flow_table *table, uint32_t slot)
+{
+	const struct slot *row = &table->slots[slot];
+
+	if (row->count >= (row->max ? row->max : table->share))
+		return DROP_FLOW_PEER_LIMIT;
+	if (table->count >= table->max)
+		return DROP_FLOW_LIMIT;
+	return PASS;
+}
+
+enum drop flow_admit_udp(const struct flow_table *table, uint32_t slot)
+{
+	if (table->slots[slot].count_udp >= UDP_FLOWS_PER_PEER_MAX)
+		return DROP_FLOW_PEER_LIMIT;
+	return flow_admit(table, slot);
+}
+
+void flow_set_peer_max(struct flow_table *table, uint32_t slot, uint32_t max)
+{
+	table->slots[slot].max = max;
+}
+
+/* Keeps the gauges: node by protocol, peer in all. */
+static void count(struct flow_table *table, const struct flow *flow, int step)
+{
+	struct node_counters *node = &table->counters->node;
+	struct slot *row = &table->slots[flow->key.slot];
+	uint64_t opened = step > 0;
+
+	table->count += (uint32_t)step;
+	row->count += (uint32_t)step;
+	atomic_store_explicit(&table->counters->peers[flow->key.slot].active_flows, row->count,
+			      memory_order_relaxed);
+
+	switch (flow->key.protocol) {
+	case PROTOCOL_TCP:
+		counter_add(&node->flows_tcp, (uint64_t)step);
+		counter_add(&node->flows_opened_tcp, opened);
+		break;
+	case PROTOCOL_UDP:
+		row->count_udp += (uint32_t)step;
+		counter_add(&node->flows_udp, (uint64_t)step);
+		counter_add(&node->flows_opened_udp, opened);
+		break;
+	default:
+		counter_add(&node->flows_icmp, (uint64_t)step);
+		counter_add(&node->flows_opened_icmp, opened);
+	}
+}
+
+void flow_add(struct flow_table *table, struct flow *flow, mono_t now)
+{
+	assert(!flow->listed && flow->key.slot < PEERS_MAX);
+
+	flow->hash = hash_key(table, &flow->key);
+	struct flow **bucket = &table->buckets[flow->hash & table->mask];
+	flow->next_hash = *bucket;
+	*bucket = flow;
+
+	struct slot *row = &table->slots[flow->key.slot];
+	flow->previous_peer = NULL;
+	flow->next_peer = row->first;
+	if (row->first)
+		row->first->previous_peer = flow;
+	row->first = flow;
+
+	flow->started_at = now;
+	flow->active_at = now;
+	flow->listed = true;
+	count(table, flow, 1);
+}
+
+void flow_remove(struct flow_table *table, struct flow *flow)
+{
+	assert(flow->listed);
+
+	struct flow **link = &table->buckets[flow->hash & table->mask];
+	while (*link != flow)
+		link = &(*link)->next_hash;
+	*link = flow->next_hash;
+
+	if (flow->previous_peer)
+		flow->previous_peer->next_peer = flow->next_peer;
+	else
+		table->slots[flow->key.slot].first = flow->next_peer;
+	if (flow->next_peer)
+		flow->next_peer->previous_peer = flow->previous_peer;
+
+	flow->listed = false;
+	count(table, flow, -1);
+}
+
+uint32_t flow_count(const struct flow_table *table)
+{
+	return table->count;
+}
+
+struct flow *flow_first(const struct flow_table *table, uint32_t slot)
+{
+	return table->slots[slot].first;
+}
+
+void flow_each(struct flow_table *table, void (*fn)(void *ctx, struct flow *flow), void *ctx)
+{
+	for (uint32_t slot = 0; slot < PEERS_MAX; slot++) {
+		struct flow *next;
+		for (struct flow *flow = table->slots[slot].first; flow; flow = next) {
+			next = flow->next_peer;
+			fn(ctx, flow);
+		}
+	}
+}
