@@ -50,7 +50,11 @@ int store_peer_put(struct store *store, const struct peer *peer);
 int store_peer_delete(struct store *store, const char *id);
 /* Smallest slot that no peer has; -ENOSPC at PEERS_MAX. */
 int store_peer_free_slot(struct store *store, uint32_t *ret_slot);
-/* Calls fn for each peer with id > after in order of id (that of making), at most limit; fn returns <0 to stop. */
+/*
+ * Calls fn for each peer with id > after in order of id (that of making), at
+ * most limit; fn returns <0 to stop, which is returned. fn may use every
+ * function but this one.
+ */
 int store_peer_each(struct store *store, const char *after, size_t limit,
 		    int (*fn)(void *ctx, const struct peer *peer), void *ctx);
 int store_peer_count(struct store *store, size_t *ret_count);
@@ -69,6 +73,12 @@ int store_exit_node_put(struct store *store, const struct exit_node *exit_node);
 
 int store_dataplane_get(struct store *store, struct dataplane *ret_dataplane);
 int store_dataplane_put(struct store *store, const struct dataplane *dataplane);
+
+/*
+ * Takes the peer out of every grant; the rows that named it get the next
+ * revision. A list that loses its last peer stays empty: nobody.
+ */
+int store_grant_forget(struct store *store, const char *peer_id);
 
 /* Endpoints learned from handshakes, so that a restart can greet peers first. No revision. */
 int store_endpoint_put(struct store *store, const char *peer_id, const struct endpoint *endpoint);

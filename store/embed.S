@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The migrations as bytes in the binary; store/migrate.c lists them. */
+
+.macro embed name, path
+	.global \name
+\name:
+	.incbin "\path"
+	.byte 0
+.endm
+
+	.section .rodata
+	embed migration_0001, "schema/0001_configuration.sql"
+
+	.section .note.GNU-stack, "", @progbits

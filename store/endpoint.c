@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Endpoints learned from handshakes, kept over restarts. */
+#include "store/db.h"
+
+int store_endpoint_put(struct store *store, const char *peer_id, const struct endpoint *endpoint)
+{
+	struct query q;
+	query_open(&q, store, "INSERT OR REPLACE INTO learned_endpoint VALUES (?, ?, ?)");
+	query_put_text(&q, peer_id);
+	query_put_addr(&q, &endpoint->addr);
+	query_put_int(&q, endpoint->port);
+	return query_run(&q);
+}
+
+int store_endpoint_get(struct store *store, const char *peer_id, struct endpoint *ret_endpoint)
+{
+	struct query q;
+	query_open(&q, store, "SELECT address, port FROM learned_endpoint WHERE peer = ?");
+	query_put_text(&q, peer_id);
+
+	int step = query_step(&q);
+	if (step == 1) {
+		ret_endpoint->reserved = 0;
+		query_take_addr(&q, &ret_endpoint->addr);
+		ret_endpoint->port = (uint16_t)query_take_int(&q);
+	}
+	return query_close_found(&q, step);
+}
