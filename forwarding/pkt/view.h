@@ -11,20 +11,23 @@
 
 /*
  * Points into the caller's buffer, owns nothing. Offsets count from data.
- * For a fragment other than the first, transport fields are zero.
+ * For a fragment, transport fields are zero: they are known when the datagram
+ * is whole and has been parsed again.
  */
 struct view {
 	uint8_t *data;
-	uint32_t length;    /* IP total length; trailing padding is cut off */
+	uint32_t
+		length; /* IP total length; padding behind it, or behind the UDP length, is cut off */
 	uint16_t transport; /* offset of the header after IP and extension headers */
-	uint16_t payload;   /* offset of TCP, UDP, ICMP payload */
+	uint16_t payload;   /* offset of TCP, UDP, ICMP payload; of all the rest for others */
 	uint8_t version;    /* 4 or 6 */
 	uint8_t protocol;   /* of the transport header */
+	uint16_t named;	    /* offset of the byte that says protocol */
 	uint8_t ttl;	    /* or hop limit */
 	uint8_t tos;	    /* or traffic class */
 	bool dont_fragment; /* IPv4 DF; true for IPv6 */
 
-	bool fragment;
+	bool fragment; /* also an IPv6 atomic fragment (RFC 6946): reassembly takes the header out */
 	bool more_fragments;
 	uint16_t fragment_offset; /* bytes */
 	uint16_t fragment_header; /* IPv6: offset of the fragment header */
@@ -42,15 +45,21 @@ struct view {
  * Inner validation (threat T1), the same for both modes: header lengths and
  * total length inside the buffer, version, no IPv4 options, extension headers
  * walked, source and destination plausible for unicast, transport header and
- * TCP options in bounds. Pure. The buffer is not changed. On a drop, ret_view
- * holds what could be parsed: data, length and version are set from
- * DROP_INNER_EXTENSION on, so that an ICMP error can quote it.
+ * TCP options in bounds. Pure. The buffer is not changed.
+ *
+ * Whether the destination may be reached is the filter's question: multicast
+ * and loopback pass here. A protocol that is not TCP, UDP or the version's
+ * own ICMP passes with its number.
+ *
+ * On a drop, ret_view holds what could be parsed: data, length, version and
+ * addresses are set from DROP_INNER_EXTENSION on, so that an ICMP error can
+ * quote it; transport is then the offset of the octet at fault.
  */
 enum drop view_parse(uint8_t *data, size_t length, struct view *ret_view);
 
 /*
  * Are the IPv4 header checksum and the TCP, UDP or ICMP checksum right?
- * (UDP over IPv4 may have none; over IPv6 it must.) Not for fragments.
- * PASS or DROP_INNER_CHECKSUM.
+ * (UDP over IPv4 may have none; over IPv6 it must.) Of a fragment, only the
+ * IPv4 header can be checked. PASS or DROP_INNER_CHECKSUM.
  */
 enum drop view_verify(const struct view *view);
