@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "agent/base/macros.h"
 #include "forwarding/pkt/bytes.h"
 #include "forwarding/pkt/checksum.h"
 
@@ -22,11 +21,17 @@ static size_t ip_header_size(const struct addr *addr)
 	return addr->family == 4 ? IP4_HEADER : IP6_HEADER;
 }
 
+/* What the length fields can say: IPv6 does not count its header. */
+static size_t ip_payload_max(const struct addr *addr)
+{
+	return addr->family == 4 ? UINT16_MAX - IP4_HEADER : UINT16_MAX;
+}
+
 size_t build_ip_header(const struct addr *source, const struct addr *destination, uint8_t protocol,
 		       size_t length, uint8_t tos, uint8_t *out)
 {
 	size_t header = ip_header_size(source);
-	assert(source->family == destination->family && header + length <= UINT16_MAX);
+	assert(source->family == destination->family && length <= ip_payload_max(source));
 	memset(out, 0, header);
 
 	if (source->family == 6) {
@@ -56,7 +61,7 @@ size_t build_udp(const struct endpoint *source, const struct endpoint *destinati
 {
 	size_t total = UDP_HEADER + length;
 	size_t header = ip_header_size(&source->addr);
-	if (length > UINT16_MAX || header + total > MIN(size, (size_t)UINT16_MAX))
+	if (total > ip_payload_max(&source->addr) || header + total > size)
 		return 0;
 
 	build_ip_header(&source->addr, &destination->addr, IPPROTO_UDP, total, 0, out);

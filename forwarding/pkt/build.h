@@ -40,7 +40,7 @@ size_t build_reset(const struct view *segment, uint8_t *out, size_t size);
 /*
  * An IP header (returns 20 or 40) for length bytes of payload: TTL 64; IPv4
  * has DF set and identification 0 (RFC 6864 4.1), which build_fragments()
- * changes where it must. Header and length together: at most 65,535 bytes.
+ * changes where it must. length: at most 65,535, for IPv4 65,515.
  */
 size_t build_ip_header(const struct addr *source, const struct addr *destination, uint8_t protocol,
 		       size_t length, uint8_t tos, uint8_t *out);
