@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opening the outer sockets: one per family, both on the listen port. */
+#include "forwarding/udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/base/ip.h"
+#include "agent/base/macros.h"
+
+/* A burst of 64 KiB aggregates must wait somewhere while the engine decrypts. */
+#define SOCKET_BUFFER_BYTES (7 << 20)
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+/* Past the host's limit where we may; else as much as it gives. */
+static void set_buffers(int fd)
+{
+	if (set(fd, SOL_SOCKET, SO_RCVBUFFORCE, SOCKET_BUFFER_BYTES) < 0)
+		(void)set(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER_BYTES);
+	if (set(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER_BYTES) < 0)
+		(void)set(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER_BYTES);
+}
+
+static int set_options4(int fd)
+{
+	int r = set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+	if (r == 0)
+		r = set(fd, IPPROTO_IP, IP_RECVTOS, 1);
+	if (r == 0)
+		r = set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	return r;
+}
+
+static int set_options6(int fd)
+{
+	int r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (r == 0)
+		r = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	if (r == 0)
+		r = set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
+	if (r == 0)
+		r = set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	return r;
+}
+
+static int open_bound(int family, uint16_t port, int *ret_fd)
+{
+	_cleanup_(closep) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+
+	int r = family == AF_INET ? set_options4(fd) : set_options6(fd);
+	if (r < 0)
+		return r;
+	set_buffers(fd);
+
+	struct endpoint any = { .addr.family = family == AF_INET ? 4 : 6, .port = port };
+	struct sockaddr_storage sa;
+	socklen_t length = endpoint_to_sockaddr(&any, &sa);
+	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+		return -errno;
+
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int bound_port(int fd, uint16_t *ret_port)
+{
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+	if (getsockname(fd, (struct sockaddr *)&sa, &length) < 0)
+		return -errno;
+
+	struct endpoint bound;
+	int r = endpoint_from_sockaddr((struct sockaddr *)&sa, &bound);
+	if (r == 0)
+		*ret_port = bound.port;
+	return r;
+}
+
+/* A family that the host does not have, or has switched off. */
+static bool family_missing(int err)
+{
+	return err == -EAFNOSUPPORT || err == -EADDRNOTAVAIL || err == -EPROTONOSUPPORT;
+}
+
+static const char *family_name(int family)
+{
+	return family == AF_INET ? "IPv4" : "IPv6";
+}
+
+static int explain(int err, int family, uint16_t port, char ret_text[FAULT_TEXT_MAX])
+{
+	const char *name = family_name(family);
+
+	if (err == -EADDRINUSE)
+		snprintf(ret_text, FAULT_TEXT_MAX, "UDP port %u is taken by another program (%s)",
+			 port, name);
+	else if (err == -EACCES || err == -EPERM)
+		snprintf(ret_text, FAULT_TEXT_MAX, "no permission to open UDP port %u (%s)", port,
+			 name);
+	else
+		snprintf(ret_text, FAULT_TEXT_MAX, "opening UDP port %u failed (%s): %s", port,
+			 name, strerror(-err));
+	return err;
+}
+
+static int open_family(int family, struct udp_sockets *sockets, char ret_text[FAULT_TEXT_MAX])
+{
+	int *fd = family == AF_INET ? &sockets->fd4 : &sockets->fd6;
+
+	int r = open_bound(family, sockets->port, fd);
+	if (r == 0 && sockets->port == 0)
+		r = bound_port(*fd, &sockets->port);
+	if (r < 0 && !family_missing(r))
+		return explain(r, family, sockets->port, ret_text);
+	return 0;
+}
+
+/* The kernel knows the offload only if it does on both. */
+static bool both_take(const struct udp_sockets *sockets, int option, int value)
+{
+	return (sockets->fd4 < 0 || set(sockets->fd4, SOL_UDP, option, value) == 0) &&
+	       (sockets->fd6 < 0 || set(sockets->fd6, SOL_UDP, option, value) == 0);
+}
+
+int udp_sockets_open(uint16_t port, const struct udp_options *options,
+		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX])
+{
+	struct udp_sockets sockets = UDP_SOCKETS_NONE;
+	sockets.port = port;
+
+	int r = open_family(AF_INET, &sockets, ret_text);
+	if (r == 0)
+		r = open_family(AF_INET6, &sockets, ret_text);
+	if (r == 0 && sockets.fd4 < 0 && sockets.fd6 < 0) {
+		snprintf(ret_text, FAULT_TEXT_MAX, "this host has neither IPv4 nor IPv6");
+		r = -EAFNOSUPPORT;
+	}
+	if (r < 0) {
+		udp_sockets_close(&sockets);
+		return r;
+	}
+
+	sockets.gro = !options->no_gro && both_take(&sockets, UDP_GRO, 1);
+	/* A size of 0 changes nothing, but is refused where the option is unknown. */
+	sockets.gso = !options->no_gso && both_take(&sockets, UDP_SEGMENT, 0);
+	*ret_sockets = sockets;
+	return 0;
+}
+
+void udp_sockets_close(struct udp_sockets *sockets)
+{
+	closep(&sockets->fd4);
+	closep(&sockets->fd6);
+	*sockets = UDP_SOCKETS_NONE;
+}
