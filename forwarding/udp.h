@@ -11,7 +11,7 @@
 #include "forwarding/wg/wg.h"
 #include "schema/counters.h"
 
-/* --- sockets (udp.c) --------------------------------------------------------- */
+/* Sockets: udp.c. */
 
 /* Both on one port; -1 where the host does not have that family. */
 struct udp_sockets {
@@ -37,7 +37,7 @@ int udp_sockets_open(uint16_t port, const struct udp_options *options,
 		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX]);
 void udp_sockets_close(struct udp_sockets *sockets);
 
-/* --- receive (udp_receive.c) -------------------------------------------------- */
+/* Receive: udp_receive.c. */
 
 struct udp_receiver;
 
@@ -65,7 +65,7 @@ void udp_receiver_free(struct udp_receiver *receiver);
  */
 int udp_receive(struct udp_receiver *receiver, int fd, const struct udp_sink *sink, mono_t now);
 
-/* --- send (udp_send.c) ---------------------------------------------------------- */
+/* Send: udp_send.c. */
 
 /*
  * DOC: Batches

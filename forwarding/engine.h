@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the engine process: its state, and what the files engine*.c are to each other. */
+#pragma once
+
+#include "agent/base/ipc.h"
+#include "agent/base/loop.h"
+#include "forwarding/backend.h"
+#include "forwarding/filter/filter.h"
+#include "forwarding/forwarding.h"
+#include "forwarding/netstack/rate.h"
+#include "forwarding/pkt/reassembly.h"
+#include "forwarding/udp.h"
+#include "forwarding/wg/wg.h"
+
+/*
+ * DOC: Theory of operation
+ *
+ * One thread, one loop. A pass takes what is readable: outer datagrams in
+ * batches (engine.c), messages (engine_ipc.c), and whatever the backend
+ * watches. Everything that goes to peers is written into one send buffer,
+ * encrypted there (engine_host.c) and leaves at the end of each batch and of
+ * the pass. Nothing is queued between stages, and nothing is allocated for
+ * a packet.
+ *
+ * A snapshot is prepared beside the one in force and replaces it whole
+ * (engine_apply.c); peers that it does not change keep their sessions
+ * (engine_peers.c). Control may go and come back: the engine carries on with
+ * the snapshot that it has. The end of the supervisor's channel is its own.
+ */
+
+/* What the loop hands back when an outer socket is readable. */
+struct engine_socket {
+	struct engine *engine;
+	struct watch watch;
+};
+
+/* Sockets on one port, watched. Two of them, so that a new port is open before the old one closes. */
+struct engine_port {
+	struct udp_sockets sockets;
+	struct engine_socket socket4, socket6;
+};
+
+/* What one peer is told about its refused packets. */
+struct engine_refusals {
+	struct rate icmp, reset;
+};
+
+struct engine {
+	struct engine_boot boot; /* descriptors that are closed are -1 */
+	struct loop *loop;
+	struct counters *counters;
+	bool stopping;
+	int status;
+
+	struct watch control_watch, supervisor_watch;
+	struct ipc_message message; /* too large for a stack */
+
+	struct udp_options udp_options;
+	struct engine_port ports[2];
+	unsigned port; /* which of them is in use */
+	struct udp_receiver *receiver;
+	struct udp_sender *sender;
+	uint8_t *room; /* where the next packet to a peer is written */
+	size_t room_length;
+	bool sending; /* a packet in that room is being encrypted */
+
+	struct wg *wg;
+	struct timer timer;	/* of wg and reassembly */
+	mono_t wall_checked_at; /* when wg was last told the wall clock */
+	struct reassembly *reassembly;
+	struct filter *filter; /* NULL before the first snapshot */
+	struct backend_host host;
+	struct backend *backend; /* NULL where it could not be opened yet */
+
+	const struct snapshot *snap;  /* in force; NULL before the first */
+	struct addr router4, router6; /* sources of our ICMP; family 0 = none */
+	uint32_t fragment_id;
+	struct engine_refusals refusals[PEERS_MAX];
+};
+
+/* Takes all memory, watches the channels, greets control. 0 or negative errno. */
+int engine_open(const struct engine_boot *boot, struct engine **ret_engine);
+/* Ends all flows visibly, wipes the keys, closes the boot's descriptors. NULL is fine. */
+void engine_close(struct engine *engine);
+/* One pass of the loop, waiting at most timeout_ms (-1: as long as it takes). 0 or negative errno. */
+int engine_pass(struct engine *engine, int timeout_ms);
+/* The pass that is under way is the last one; engine_run returns status. */
+void engine_stop(struct engine *engine, int status);
+
+void engine_count(struct engine *engine, enum drop drop, uint64_t n);
+
+/* engine_host.c: towards peers. */
+
+/* Fills engine->host for the backend, and what wg and the sender call. */
+void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
+		      struct udp_sender_io *ret_sender_io);
+/* Counts the drop, and tells the peer as drops.def says, rate limited. */
+void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view, enum drop drop,
+		   mono_t now);
+
+/* engine_apply.c */
+
+/* Opens the backend where there is none. snap NULL: with no peers and addresses yet. */
+int engine_open_backend(struct engine *engine, const struct snapshot *snap);
+/*
+ * Puts the snapshot in the sealed memfd in force. On failure, the one before
+ * still is: negative errno, and one sentence in ret_text.
+ */
+int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAULT_TEXT_MAX]);
+
+/* engine_peers.c */
+
+/* Brings key and peers of wg from engine->snap to snap; on failure back again. */
+int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,
+		       char ret_text[FAULT_TEXT_MAX]);
+/* Handshakes with every peer whose endpoint is known: what a new engine does. */
+void engine_peers_greet(struct engine *engine, mono_t now);
+
+/* engine_ipc.c */
+
+/* Watches the boot's channels and greets control. 0 or negative errno. */
+int engine_ipc_open(struct engine *engine);
+void engine_ipc_event(struct engine *engine, const struct ipc_event *event);
+/* backend_host.ping_exec. */
+int engine_ipc_ping(void *ctx, const struct addr *target, uint16_t size, uint32_t id);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Taking a snapshot: whole, or not at all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "agent/base/macros.h"
+#include "forwarding/engine.h"
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
+
+static int explain(int err, char ret_text[FAULT_TEXT_MAX], const char *text)
+{
+	snprintf(ret_text, FAULT_TEXT_MAX, "%s: %s", text, strerror(-err));
+	return err;
+}
+
+static int map_snapshot(int memfd, const struct snapshot **ret_snap)
+{
+	struct stat st;
+	int seals = fcntl(memfd, F_GET_SEALS);
+	if (seals < 0 || fstat(memfd, &st) < 0)
+		return -errno;
+	if ((seals & SEALS) != SEALS || st.st_size < (off_t)sizeof(struct snapshot))
+		return -EBADMSG;
+
+	/* Private: kernels before 6.7 refuse to share a sealed file, even for reading. */
+	size_t size = (size_t)st.st_size;
+	void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, memfd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+
+	int r = snapshot_check(map, size);
+	if (r < 0) {
+		munmap(map, size);
+		return r;
+	}
+	*ret_snap = map;
+	return 0;
+}
+
+static void unmap_snapshot(const struct snapshot *snap)
+{
+	if (snap)
+		munmap((void *)(uintptr_t)snap, snap->size);
+}
+
+int engine_open_backend(struct engine *engine, const struct snapshot *snap)
+{
+	static const struct snapshot empty = { .mode = MODE_NETSTACK, .mtu = INNER_MTU_DEFAULT };
+
+	if (engine->backend)
+		return 0;
+	return netstack_backend.open(&engine->host, snap ? snap : &empty, &engine->backend);
+}
+
+static struct engine_port *port_in_use(struct engine *engine)
+{
+	return &engine->ports[engine->port];
+}
+
+static struct engine_port *port_spare(struct engine *engine)
+{
+	return &engine->ports[!engine->port];
+}
+
+static void close_port(struct engine *engine, struct engine_port *port)
+{
+	loop_unwatch(engine->loop, &port->socket4.watch);
+	loop_unwatch(engine->loop, &port->socket6.watch);
+	udp_sockets_close(&port->sockets);
+}
+
+static int watch_port(struct engine *engine, struct engine_port *port)
+{
+	const struct udp_sockets *sockets = &port->sockets;
+	int r = 0;
+
+	if (sockets->fd4 >= 0)
+		r = loop_watch(engine->loop, &port->socket4.watch, sockets->fd4, EPOLLIN);
+	if (r == 0 && sockets->fd6 >= 0)
+		r = loop_watch(engine->loop, &port->socket6.watch, sockets->fd6, EPOLLIN);
+	return r;
+}
+
+/* Another port is opened beside the one in use; the same port stays open. */
+static int prepare_port(struct engine *engine, uint16_t number, char ret_text[FAULT_TEXT_MAX])
+{
+	struct engine_port *spare = port_spare(engine);
+	if (engine->snap && engine->snap->listen_port == number)
+		return 0;
+
+	int r = udp_sockets_open(number, &engine->udp_options, &spare->sockets, ret_text);
+	if (r < 0)
+		return r;
+	r = watch_port(engine, spare);
+	if (r < 0) {
+		close_port(engine, spare);
+		return explain(r, ret_text, "the UDP sockets cannot be watched");
+	}
+	return 0;
+}
+
+static void adopt_port(struct engine *engine, mono_t now)
+{
+	struct engine_port *spare = port_spare(engine);
+	if (spare->sockets.fd4 < 0 && spare->sockets.fd6 < 0)
+		return;
+
+	udp_sender_use(engine->sender, &spare->sockets, now);
+	close_port(engine, port_in_use(engine));
+	engine->port = !engine->port;
+	if (!spare->sockets.gro)
+		counter_add(&engine->counters->node.gro_missing, 1);
+}
+
+static void adopt_addresses(struct engine *engine, const struct snapshot *snap)
+{
+	const struct prefix *own = SNAPSHOT_ARRAY(snap, node_addresses, struct prefix);
+
+	engine->router4 = engine->router6 = (struct addr){ .family = 0 };
+	for (uint64_t i = 0; i < snap->node_addresses.count; i++) {
+		struct addr *router = own[i].addr.family == 4 ? &engine->router4 : &engine->router6;
+		if (router->family == 0)
+			*router = own[i].addr;
+	}
+}
+
+static enum drop judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
+			    const struct endpoint *destination)
+{
+	const struct engine *engine = ctx;
+	const struct filter_query query = { .slot = slot,
+					    .protocol = protocol,
+					    .port = destination->port,
+					    .destination = destination->addr };
+	enum filter_target target;
+	return filter_judge(engine->filter, &query, &target);
+}
+
+/* From here on nothing fails. */
+static void adopt(struct engine *engine, const struct snapshot *snap, struct filter *filter,
+		  mono_t now)
+{
+	const struct snapshot *before = engine->snap;
+	const struct backend_judge judge = { .ctx = engine, .judge = judge_flow };
+
+	adopt_port(engine, now);
+	adopt_addresses(engine, snap);
+	filter_free(engine->filter);
+	engine->filter = filter;
+	engine->snap = snap;
+	engine->backend->ops->revise(engine->backend, snap, &judge, now);
+	udp_flush(engine->sender, now);
+
+	if (!before)
+		engine_peers_greet(engine, now);
+	unmap_snapshot(before);
+	counter_set(&engine->counters->node.revision_applied, snap->revision);
+}
+
+static int apply(struct engine *engine, const struct snapshot *snap, mono_t now,
+		 char ret_text[FAULT_TEXT_MAX])
+{
+	struct filter *filter = NULL;
+
+	int r = engine_open_backend(engine, snap);
+	if (r < 0)
+		return explain(r, ret_text, "netstack mode cannot start");
+	r = filter_new(snap, &filter);
+	if (r < 0)
+		return explain(r, ret_text, "the filter cannot be made");
+
+	r = prepare_port(engine, snap->listen_port, ret_text);
+	if (r == 0)
+		r = engine_peers_apply(engine, snap, now, ret_text);
+	if (r < 0) {
+		close_port(engine, port_spare(engine));
+		filter_free(filter);
+		return r;
+	}
+	adopt(engine, snap, filter, now);
+	return 0;
+}
+
+int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAULT_TEXT_MAX])
+{
+	const struct snapshot *snap;
+	int r = map_snapshot(memfd, &snap);
+	if (r < 0)
+		return explain(r, ret_text, "the snapshot is not valid");
+
+	if (snap->mode == MODE_KERNEL) {
+		snprintf(ret_text, FAULT_TEXT_MAX, "kernel mode is not built yet");
+		r = -EOPNOTSUPP;
+	} else {
+		r = apply(engine, snap, now, ret_text);
+	}
+	if (r < 0)
+		unmap_snapshot(snap);
+	return r;
+}

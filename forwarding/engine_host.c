@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Towards peers: what the backend and wg ask of the engine, and refusals. */
+#include <assert.h>
+#include <string.h>
+
+#include "forwarding/engine.h"
+#include "forwarding/pkt/build.h"
+
+/* A scan of closed ports is normal, so resets have a larger bucket of their own. */
+static const struct rate_limit icmp_limit = { .burst = 50, .interval_ns = NS_PER_S / 50 };
+static const struct rate_limit reset_limit = { .burst = 500, .interval_ns = NS_PER_S / 500 };
+
+static uint8_t *packet_room(void *ctx, uint32_t slot, size_t length)
+{
+	struct engine *engine = ctx;
+	(void)slot;
+
+	uint8_t *room = udp_room(engine->sender, length + WG_OVERHEAD_MAX, loop_now(engine->loop));
+	engine->room = room + WG_HEADER;
+	engine->room_length = length;
+	return engine->room;
+}
+
+static void packet_send(void *ctx, uint32_t slot, size_t length)
+{
+	struct engine *engine = ctx;
+	struct wg_path path;
+	struct udp_target target = { .path = &path, .slot = slot };
+	assert(length <= engine->room_length);
+
+	engine->sending = true;
+	size_t datagram = wg_send(engine->wg, slot, engine->room, length, loop_now(engine->loop),
+				  &path, &target.tos);
+	engine->sending = false;
+	engine->room_length = 0;
+	if (datagram > 0)
+		udp_commit(engine->sender, &target, datagram);
+}
+
+static enum drop guard(void *ctx, const struct addr *destination)
+{
+	const struct engine *engine = ctx;
+	return engine->filter ? filter_guard(engine->filter, destination)
+			      : DROP_DESTINATION_GUARDED;
+}
+
+/* wg_io.transmit: what the protocol itself has to say. */
+static void transmit(void *ctx, const struct wg_path *path, const uint8_t *data, size_t length,
+		     uint8_t tos)
+{
+	struct engine *engine = ctx;
+	const struct udp_target target = { .path = path, .slot = UINT32_MAX, .tos = tos };
+	mono_t now = loop_now(engine->loop);
+
+	/* While a packet is being encrypted in the batch's room, that is taken. */
+	if (engine->sending) {
+		udp_send(engine->sender, &target, data, length, now);
+		return;
+	}
+	memcpy(udp_room(engine->sender, length, now), data, length);
+	udp_commit(engine->sender, &target, length);
+}
+
+/* wg_io.session */
+static void on_session(void *ctx, uint32_t slot, bool initiator, mono_t now)
+{
+	struct engine *engine = ctx;
+	const struct ipc_event event = { .type = ENGINE_EVENT_HANDSHAKE,
+					 .slot = slot,
+					 .at = loop_wall_ns() };
+	struct node_counters *node = &engine->counters->node;
+	(void)now;
+
+	counter_add(initiator ? &node->handshakes_initiator : &node->handshakes_responder, 1);
+	engine_ipc_event(engine, &event);
+}
+
+static void on_source_lost(void *ctx, uint32_t slot)
+{
+	struct engine *engine = ctx;
+	if (slot != UINT32_MAX)
+		wg_forget_source(engine->wg, slot);
+}
+
+void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
+		      struct udp_sender_io *ret_sender_io)
+{
+	engine->host = (struct backend_host){
+		.ctx = engine,
+		.loop = engine->loop,
+		.counters = engine->counters,
+		.raw_icmp_fd = engine->boot.raw_icmp_fd,
+		.raw_icmp6_fd = engine->boot.raw_icmp6_fd,
+		.ping_exec = engine->boot.ping_exec ? engine_ipc_ping : NULL,
+		.packet_room = packet_room,
+		.packet_send = packet_send,
+		.guard = guard,
+	};
+	*ret_wg_io = (struct wg_io){ .ctx = engine, .transmit = transmit, .session = on_session };
+	*ret_sender_io = (struct udp_sender_io){ .ctx = engine, .source_lost = on_source_lost };
+}
+
+struct recipient {
+	struct engine *engine;
+	uint32_t slot;
+};
+
+static void emit(void *ctx, const uint8_t *head, size_t head_length, const uint8_t *body,
+		 size_t body_length)
+{
+	const struct recipient *to = ctx;
+	size_t length = head_length + body_length;
+
+	uint8_t *room = packet_room(to->engine, to->slot, length);
+	memcpy(room, head, head_length);
+	if (body_length > 0)
+		memcpy(room + head_length, body, body_length);
+	packet_send(to->engine, to->slot, length);
+}
+
+static bool may_tell(struct engine *engine, uint32_t slot, bool reset, mono_t now)
+{
+	struct engine_refusals *told = &engine->refusals[slot];
+
+	bool may = reset ? rate_take(&told->reset, &reset_limit, now)
+			 : rate_take(&told->icmp, &icmp_limit, now);
+	if (!may)
+		engine_count(engine, DROP_ICMP_RATE, 1);
+	return may;
+}
+
+void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view, enum drop drop,
+		   mono_t now)
+{
+	engine_count(engine, drop, 1);
+	if (drop_refuse(drop) == REFUSE_NONE)
+		return;
+	bool reset = view->protocol == PROTOCOL_TCP && drop_refuse(drop) == REFUSE_ADMIN;
+	if (!may_tell(engine, slot, reset, now))
+		return;
+
+	uint8_t out[BUILD_ERROR_MAX];
+	size_t length =
+		build_refusal(drop, view, view->version == 4 ? &engine->router4 : &engine->router6,
+			      out, sizeof(out));
+	if (length == 0)
+		return;
+	struct recipient to = { engine, slot };
+	struct fragment_sink sink = { emit, &to };
+	build_fragments(out, length, engine->snap->mtu, engine->fragment_id++, &sink);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bringing the peers of wg from one snapshot to the next; those that do not change keep their sessions. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "forwarding/engine.h"
+
+/* Walks the peers of two snapshots side by side: both ascend by slot. */
+struct peers {
+	const struct snapshot *snap;
+	const struct snapshot_peer *row;
+	uint64_t left;
+};
+
+static struct peers peers_of(const struct snapshot *snap)
+{
+	if (!snap)
+		return (struct peers){ 0 };
+	return (struct peers){ .snap = snap,
+			       .row = SNAPSHOT_ARRAY(snap, peers, struct snapshot_peer),
+			       .left = snap->peers.count };
+}
+
+/* The row of slot, which must not be lower than in the call before. NULL: none. */
+static const struct snapshot_peer *peers_find(struct peers *peers, uint32_t slot)
+{
+	while (peers->left > 0 && peers->row->slot < slot) {
+		peers->row++;
+		peers->left--;
+	}
+	return peers->left > 0 && peers->row->slot == slot ? peers->row : NULL;
+}
+
+static const struct prefix *addresses(const struct snapshot *snap, const struct snapshot_peer *peer)
+{
+	return SNAPSHOT_ARRAY(snap, prefixes, struct prefix) + peer->addresses.first;
+}
+
+static bool same_addresses(const struct snapshot *a, const struct snapshot_peer *peer_a,
+			   const struct snapshot *b, const struct snapshot_peer *peer_b)
+{
+	return peer_a->addresses.count == peer_b->addresses.count &&
+	       memcmp(addresses(a, peer_a), addresses(b, peer_b),
+		      peer_a->addresses.count * sizeof(struct prefix)) == 0;
+}
+
+/* But for the addresses. */
+static bool same_conf(const struct snapshot_peer *a, const struct snapshot_peer *b)
+{
+	return a->persistent_keepalive_s == b->persistent_keepalive_s &&
+	       a->has_preshared_key == b->has_preshared_key &&
+	       key_equal(&a->preshared_key, &b->preshared_key) &&
+	       endpoint_equal(&a->endpoint, &b->endpoint);
+}
+
+/* The counters page outlives an engine that died, so it may know better than a snapshot. */
+static struct endpoint last_endpoint(const struct engine *engine, const struct snapshot_peer *peer)
+{
+	const struct peer_counters *row = &engine->counters->peers[peer->slot];
+	bool known = row->endpoint.addr.family != 0 &&
+		     memcmp(&row->key_tag, peer->public_key.b, sizeof(row->key_tag)) == 0;
+
+	return known ? row->endpoint : peer->endpoint;
+}
+
+/* Where wg shall look for the peer; family 0: where it last was. */
+static struct endpoint endpoint_for(const struct engine *engine, const struct snapshot_peer *before,
+				    const struct snapshot_peer *peer)
+{
+	if (!engine->snap)
+		return last_endpoint(engine, peer);
+	if (before && endpoint_equal(&before->endpoint, &peer->endpoint))
+		return (struct endpoint){ 0 };
+	return peer->endpoint;
+}
+
+/* The same when peers come back that were perhaps removed. */
+static struct endpoint endpoint_again(const struct engine *engine, const struct snapshot_peer *peer)
+{
+	if (wg_has_peer(engine->wg, peer->slot))
+		return (struct endpoint){ 0 };
+	return last_endpoint(engine, peer);
+}
+
+static int refuse(const struct snapshot_peer *peer, int err, char ret_text[FAULT_TEXT_MAX])
+{
+	char key[KEY_TEXT_SIZE];
+	key_format(&peer->public_key, key);
+
+	if (err == -EINVAL)
+		snprintf(ret_text, FAULT_TEXT_MAX, "the public key %s is the router's own, or none",
+			 key);
+	else if (err == -EEXIST)
+		snprintf(ret_text, FAULT_TEXT_MAX, "two peers have the public key %s", key);
+	else
+		snprintf(ret_text, FAULT_TEXT_MAX, "the peer %s cannot be added: %s", key,
+			 strerror(-err));
+	return err;
+}
+
+static int set_peer(struct engine *engine, const struct snapshot *snap,
+		    const struct snapshot_peer *peer, struct endpoint endpoint, mono_t now)
+{
+	struct wg_peer_conf conf = { .public_key = peer->public_key,
+				     .endpoint = endpoint,
+				     .persistent_keepalive_s = peer->persistent_keepalive_s,
+				     .allowed_ips = addresses(snap, peer),
+				     .n_allowed_ips = peer->addresses.count };
+	if (peer->has_preshared_key)
+		conf.preshared_key = peer->preshared_key;
+
+	int r = wg_set_peer(engine->wg, peer->slot, &conf, now);
+	key_wipe(&conf.preshared_key);
+	return r;
+}
+
+/* Removes the peers of from that are not in to, under the same key and in the same slot. */
+static void remove_gone(struct engine *engine, const struct snapshot *from,
+			const struct snapshot *to)
+{
+	struct peers next = peers_of(to);
+
+	for (struct peers old = peers_of(from); old.left > 0; old.row++, old.left--) {
+		const struct snapshot_peer *stays = peers_find(&next, old.row->slot);
+		if (stays && key_equal(&stays->public_key, &old.row->public_key))
+			continue;
+		if (wg_has_peer(engine->wg, old.row->slot))
+			wg_remove_peer(engine->wg, old.row->slot);
+		reassembly_forget(engine->reassembly, old.row->slot);
+		engine->refusals[old.row->slot] = (struct engine_refusals){ 0 };
+	}
+}
+
+static int set_changed(struct engine *engine, const struct snapshot *to, mono_t now,
+		       char ret_text[FAULT_TEXT_MAX])
+{
+	struct peers before = peers_of(engine->snap);
+
+	for (struct peers next = peers_of(to); next.left > 0; next.row++, next.left--) {
+		const struct snapshot_peer *old = peers_find(&before, next.row->slot);
+		if (old && !key_equal(&old->public_key, &next.row->public_key))
+			old = NULL;
+		if (old && same_conf(old, next.row) &&
+		    same_addresses(engine->snap, old, to, next.row))
+			continue;
+
+		int r = set_peer(engine, to, next.row, endpoint_for(engine, old, next.row), now);
+		if (r < 0)
+			return refuse(next.row, r, ret_text);
+	}
+	return 0;
+}
+
+static int set_key(struct engine *engine, const struct snapshot *to, mono_t now)
+{
+	if (engine->snap && key_equal(&engine->snap->private_key, &to->private_key))
+		return 0;
+	return wg_set_private_key(engine->wg, &to->private_key, now);
+}
+
+/* Back from a snapshot that was taken in part. What had worked once works again. */
+static void restore(struct engine *engine, const struct snapshot *from, mono_t now)
+{
+	const struct snapshot *to = engine->snap;
+
+	remove_gone(engine, from, to);
+	if (!to)
+		return;
+	if (!key_equal(&from->private_key, &to->private_key))
+		(void)wg_set_private_key(engine->wg, &to->private_key, now);
+	wg_set_mtu(engine->wg, to->mtu);
+	for (struct peers peers = peers_of(to); peers.left > 0; peers.row++, peers.left--)
+		(void)set_peer(engine, to, peers.row, endpoint_for(engine, peers.row, peers.row),
+			       now);
+}
+
+int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,
+		       char ret_text[FAULT_TEXT_MAX])
+{
+	remove_gone(engine, engine->snap, snap);
+	wg_set_mtu(engine->wg, snap->mtu);
+
+	int r = set_key(engine, snap, now);
+	if (r < 0)
+		snprintf(ret_text, FAULT_TEXT_MAX, "the private key cannot be used");
+	else
+		r = set_changed(engine, snap, now, ret_text);
+	if (r < 0)
+		restore(engine, snap, now);
+	return r;
+}
+
+void engine_peers_greet(struct engine *engine, mono_t now)
+{
+	for (struct peers p = peers_of(engine->snap); p.left > 0; p.row++, p.left--)
+		if (last_endpoint(engine, p.row).addr.family != 0)
+			wg_initiate(engine->wg, p.row->slot, now);
+	udp_flush(engine->sender, now);
+}
