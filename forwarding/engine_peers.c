@@ -171,8 +171,7 @@ static void restore(struct engine *engine, const struct snapshot *from, mono_t n
 		(void)wg_set_private_key(engine->wg, &to->private_key, now);
 	wg_set_mtu(engine->wg, to->mtu);
 	for (struct peers peers = peers_of(to); peers.left > 0; peers.row++, peers.left--)
-		(void)set_peer(engine, to, peers.row, endpoint_for(engine, peers.row, peers.row),
-			       now);
+		(void)set_peer(engine, to, peers.row, endpoint_again(engine, peers.row), now);
 }
 
 int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,
