@@ -32,12 +32,17 @@ struct options {
 };
 
 /*
- * Parses the arguments behind "run" and fills the defaults of the user who
- * runs it. 0, or -EINVAL with one sentence in ret_error (256 bytes).
+ * Parses the arguments behind "run" ("--name value" or "--name=value") and
+ * fills the defaults of the user who runs it. 0, or -EINVAL with one sentence
+ * in ret_error (256 bytes).
  */
 int options_parse(int argc, char *const argv[], struct options *ret_options, char *ret_error);
 
-/* The socket where a client looks when it is not told: same defaults. 0 or -ENAMETOOLONG. */
+/*
+ * The socket where a client looks when it is not told: same defaults. Without
+ * XDG_RUNTIME_DIR it lies in the default state directory. 0, -ENAMETOOLONG,
+ * or -ENOENT for a user without a home.
+ */
 int options_default_socket(char ret_path[108]);
 
 extern const char options_usage[];
