@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control process: wires link, agent and API together. */
+#include "agent/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/link.h"
+#include "api/api.h"
+
+#define RETRY_MS 1000
+
+struct control {
+	const struct control_boot *boot;
+	struct loop *loop;
+	struct link *link;
+	struct agent *agent;
+	struct api *api;
+	const struct counters *counters;
+	struct ipc_engine hello; /* of the engine that runs now */
+	struct timer retry;	 /* a running engine that has not taken the snapshot */
+	bool ready;		 /* told the supervisor */
+};
+
+static const char *mode_name(enum mode mode)
+{
+	return mode == MODE_KERNEL ? "kernel" : "netstack";
+}
+
+/* The line by which users and scripts know that they may start. */
+static int ready_line(struct control *c, char *line, size_t size)
+{
+	const struct options *o = c->boot->options;
+	struct dataplane_status dataplane = { 0 };
+	struct node node;
+	int r = agent_dataplane_get(c->agent, &dataplane);
+	if (r == 0)
+		r = agent_node_get(c->agent, &node);
+	if (r < 0)
+		return r;
+
+	char address[ENDPOINT_TEXT_SIZE], http[ENDPOINT_TEXT_SIZE + 8] = "off";
+	if (o->http)
+		snprintf(http, sizeof(http), "http://%s",
+			 endpoint_format(&o->http_address, address));
+	snprintf(line, size, "culvert ready: api=%s http=%s wg=%u mode=%s (%s)", o->api_socket,
+		 http, node.listen_port, mode_name(dataplane.actual), dataplane.reason);
+	key_wipe(&node.private_key);
+	return 0;
+}
+
+static void tell_ready(struct control *c)
+{
+	char line[READY_LINE_MAX];
+	int r = ready_line(c, line, sizeof(line));
+	if (r == 0)
+		r = link_ready(c->link, line);
+	if (r < 0) {
+		log_error("cannot tell that everything is ready: %s", strerror(-r));
+		return;
+	}
+	c->ready = true;
+}
+
+/*
+ * An engine runs that refuses what it is given. When it was never otherwise
+ * that is for whoever starts us to know; later it may pass (a port that
+ * somebody took while the engine was away), so it is tried again.
+ */
+static void on_refused(struct control *c, const char *why, mono_t now)
+{
+	if (!c->ready) {
+		log_error("cannot start: %s", why);
+		loop_stop(c->loop, EXIT_FAILURE);
+		return;
+	}
+	log_error("the engine does not take the configuration: %s; trying again", why);
+	(void)loop_set_timer(c->loop, &c->retry, mono_add(now, RETRY_MS * NS_PER_MS));
+}
+
+static void publish(struct control *c, mono_t now)
+{
+	char why[FAULT_TEXT_MAX];
+	agent_on_engine(c->agent, &c->hello, now);
+
+	bool applied = agent_ready(c->agent, why);
+	if (applied && !c->ready)
+		tell_ready(c);
+	else if (!applied && link_engine_running(c->link))
+		on_refused(c, why, now);
+}
+
+static void on_engine(void *ctx, const struct ipc_engine *hello, mono_t now)
+{
+	struct control *c = ctx;
+	c->hello = *hello;
+	loop_cancel_timer(c->loop, &c->retry);
+	publish(c, now);
+}
+
+static void on_retry(void *arg, mono_t now)
+{
+	struct control *c = arg;
+	if (link_engine_running(c->link))
+		publish(c, now);
+}
+
+static void on_engine_lost(void *ctx, mono_t now)
+{
+	struct control *c = ctx;
+	loop_cancel_timer(c->loop, &c->retry);
+	agent_on_engine_lost(c->agent, now);
+}
+
+static void on_event(void *ctx, const struct ipc_event *event, mono_t now)
+{
+	struct control *c = ctx;
+	agent_on_event(c->agent, event, now);
+}
+
+static void on_stop(void *ctx, mono_t now)
+{
+	struct control *c = ctx;
+	(void)now;
+	loop_stop(c->loop, EXIT_SUCCESS);
+}
+
+static int map_counters(struct control *c)
+{
+	void *page =
+		mmap(NULL, sizeof(struct counters), PROT_READ, MAP_SHARED, c->boot->counters_fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	c->counters = page;
+	return 0;
+}
+
+static int open_link(struct control *c)
+{
+	const struct link_handlers handlers = {
+		.ctx = c,
+		.on_engine = on_engine,
+		.on_engine_lost = on_engine_lost,
+		.on_event = on_event,
+		.on_stop = on_stop,
+	};
+	int r = map_counters(c);
+	if (r == 0)
+		r = loop_open(&c->loop);
+	if (r == 0)
+		r = link_open(c->loop, c->boot->supervisor_fd, &handlers, &c->link);
+	if (r < 0)
+		log_error("cannot start: %s", strerror(-r));
+	return r;
+}
+
+static int open_agent(struct control *c)
+{
+	const struct agent_conf conf = {
+		.loop = c->loop,
+		.link = c->link,
+		.counters = c->counters,
+		.options = c->boot->options,
+		.kernel_reasons = c->boot->kernel_reasons,
+	};
+	struct fault fault = { 0 };
+	int r = agent_open(&conf, &c->agent, &fault);
+	if (r < 0)
+		log_error("cannot start: %s", fault.text);
+	for (size_t i = 0; r < 0 && i < fault.n_items; i++)
+		log_error("%s: %s", fault.items[i].pointer, fault.items[i].text);
+	return r;
+}
+
+static int open_api(struct control *c)
+{
+	const struct api_conf conf = {
+		.loop = c->loop,
+		.agent = c->agent,
+		.socket_fd = c->boot->socket_fd,
+		.http_fd = c->boot->http_fd,
+		.http_address = c->boot->options->http_address,
+		.owner = c->boot->owner,
+		.metrics_open = c->boot->options->metrics_open,
+	};
+	int r = api_open(&conf, &c->api);
+	if (r < 0)
+		log_error("cannot serve the API: %s", strerror(-r));
+	return r;
+}
+
+static void release(struct control *c)
+{
+	if (c->api)
+		api_close(c->api);
+	if (c->agent)
+		agent_close(c->agent);
+	link_close(c->link);
+	loop_close(c->loop);
+}
+
+int control_run(const struct control_boot *boot)
+{
+	struct control c = { .boot = boot };
+	c.retry = (struct timer){ .fn = on_retry, .arg = &c };
+
+	int status = EXIT_FAILURE;
+	if (open_link(&c) == 0) {
+		if (open_agent(&c) < 0)
+			status = CONTROL_STATE_UNUSABLE;
+		else if (open_api(&c) == 0)
+			status = loop_run(c.loop);
+	}
+	release(&c);
+	return status < 0 ? EXIT_FAILURE : status;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The listening sockets of the API, bound before privileges go. */
+#pragma once
+
+#include "agent/base/fault.h"
+#include "agent/base/ip.h"
+
+/*
+ * A unix socket at path, mode 0666: who may do what is decided by peer
+ * credentials. Makes the directory of path where it is missing (0755). A socket
+ * file is replaced only when nobody answers on it. 0, or negative errno with a
+ * sentence in reterr->text; -EADDRINUSE: somebody answers.
+ */
+int listen_unix(const char *path, int *ret_fd, struct fault *reterr);
+
+int listen_tcp(const struct endpoint *address, int *ret_fd, struct fault *reterr);

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting, restarting and stopping engine and control, and what they ask for. */
+#include "agent/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/base/loop.h"
+#include "agent/notify.h"
+#include "agent/pinger.h"
+
+#define MESSAGES_PER_PASS 64
+
+enum { ENGINE, CONTROL, N_CHILDREN };
+
+struct child {
+	struct supervisor *supervisor;
+	const char *name;
+	pid_t pid; /* 0 = not running */
+	int fd;	   /* our end of its channel; -1 = ended */
+	struct watch watch;
+	struct timer timer; /* not running: start it; running without channel: kill it */
+};
+
+struct supervisor {
+	const struct supervisor_conf *conf;
+	struct loop *loop;
+	struct child children[N_CHILDREN];
+	struct pinger pinger;
+
+	mono_t deaths[CRASHES_MAX]; /* the latest, a ring */
+	unsigned n_deaths;
+
+	bool ready; /* the ready line is out */
+	bool stopping;
+	int status;
+	struct timer stop_timer;
+	struct ipc_message message;
+};
+
+static void stop(struct supervisor *s, int status, mono_t now);
+
+static bool is_alive(const struct child *child)
+{
+	return child->pid > 0;
+}
+
+static void close_channel(struct child *child)
+{
+	loop_unwatch(child->supervisor->loop, &child->watch);
+	closep(&child->fd);
+	child->fd = -1;
+}
+
+/* A child that cannot be talked to is of no use; its end comes back by SIGCHLD. */
+static void put_down(struct child *child, const char *why)
+{
+	if (!is_alive(child))
+		return;
+	log_error("%s %s: killing it", child->name, why);
+	kill(child->pid, SIGKILL);
+}
+
+static void tell(struct child *child, uint32_t type, const int *fd)
+{
+	const struct ipc_header header = { .type = type };
+	if (!is_alive(child) || child->fd < 0)
+		return;
+
+	int r = ipc_send(child->fd, &header, NULL, fd, fd ? 1 : 0);
+	if (r < 0 && r != -EPIPE)
+		put_down(child, "does not read its messages");
+}
+
+static void answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result)
+{
+	const struct ipc_header header = {
+		.type = type | IPC_ANSWER,
+		.id = id,
+		.length = sizeof(*result),
+	};
+	if (child->fd < 0)
+		return;
+
+	int r = ipc_send(child->fd, &header, result, NULL, 0);
+	if (r < 0 && r != -EPIPE)
+		put_down(child, "does not read its answers");
+}
+
+/* Netstack mode asks nothing of the kernel; another mode cannot be had. */
+static void on_snapshot(struct supervisor *s, const struct ipc_message *m)
+{
+	struct ipc_result result = { .error = 0 };
+	union {
+		struct snapshot snapshot;
+		char front[offsetof(struct snapshot, private_key)]; /* the key is not for us */
+	} u;
+	ssize_t n = m->n_fds == 1 ? pread(m->fds[0], u.front, sizeof(u.front), 0) : -1;
+
+	if (n != (ssize_t)sizeof(u.front) || u.snapshot.magic != SNAPSHOT_MAGIC)
+		result.error = -EBADMSG;
+	else if (u.snapshot.mode != MODE_NETSTACK)
+		result.error = -EOPNOTSUPP;
+	else
+		result.revision = u.snapshot.revision;
+
+	if (result.error < 0)
+		snprintf(result.text, sizeof(result.text), "the supervisor cannot apply it: %s",
+			 strerror(-result.error));
+	answer(&s->children[CONTROL], IPC_SNAPSHOT, m->header.id, &result);
+}
+
+static void on_ping_done(void *arg, uint32_t id, bool answered)
+{
+	struct supervisor *s = arg;
+	const struct ipc_result result = { .error = answered ? 0 : -ETIMEDOUT };
+	answer(&s->children[ENGINE], IPC_PING, id, &result);
+}
+
+static void on_ping(struct supervisor *s, const struct ipc_message *m, mono_t now)
+{
+	struct ipc_ping ping;
+	memcpy(&ping, m->body, sizeof(ping));
+
+	struct ipc_result result = { .error = 0 };
+	result.error = pinger_start(&s->pinger, m->header.id, &ping, now);
+	if (result.error < 0)
+		answer(&s->children[ENGINE], IPC_PING, m->header.id, &result);
+}
+
+/* The line comes from a process that talks to users: nothing that moves a cursor gets out. */
+static void print_line(const uint8_t *text, size_t length)
+{
+	char line[READY_LINE_MAX + 1];
+	for (size_t i = 0; i < length; i++)
+		line[i] = text[i] < 0x20 || text[i] == 0x7f ? '?' : (char)text[i];
+	line[length] = '\n';
+	(void)!write(STDOUT_FILENO, line, length + 1);
+}
+
+static void on_ready(struct supervisor *s, const struct ipc_message *m)
+{
+	if (s->ready) {
+		log_info("control serves again");
+		return;
+	}
+	s->ready = true;
+	print_line(m->body, m->header.length);
+
+	int r = notify("READY=1");
+	if (r < 0)
+		log_warn("cannot tell the service manager: %s", strerror(-r));
+}
+
+/* false: not a message of this child. */
+static bool dispatch(struct child *child, const struct ipc_message *m, mono_t now)
+{
+	struct supervisor *s = child->supervisor;
+	bool control = child == &s->children[CONTROL];
+	uint32_t length = m->header.length;
+
+	if (control && m->header.type == IPC_SNAPSHOT && length == 0)
+		on_snapshot(s, m);
+	else if (control && m->header.type == IPC_READY && length <= READY_LINE_MAX)
+		on_ready(s, m);
+	else if (!control && m->header.type == IPC_PING && length == sizeof(struct ipc_ping))
+		on_ping(s, m, now);
+	else
+		return false;
+	return true;
+}
+
+static void on_channel(void *arg, uint32_t events, mono_t now)
+{
+	struct child *child = arg;
+	struct supervisor *s = child->supervisor;
+	(void)events;
+
+	for (int i = 0; i < MESSAGES_PER_PASS && child->fd >= 0; i++) {
+		int r = ipc_receive(child->fd, &s->message);
+		if (r == -EAGAIN)
+			return;
+		if (r == -EPIPE) {
+			/* It is about to end; if not, its time is short. */
+			close_channel(child);
+			(void)loop_set_timer(s->loop, &child->timer,
+					     mono_add(now, STOP_TIMEOUT_MS * NS_PER_MS));
+			return;
+		}
+		bool good = r == 0 && dispatch(child, &s->message, now);
+		if (r == 0)
+			ipc_release(&s->message);
+		if (!good) {
+			close_channel(child);
+			put_down(child, "sent a message that makes no sense");
+		}
+	}
+}
+
+/* In the child. fd: its channel to us; peer_fd: the engine's to control. */
+static _Noreturn void run_child(const struct child *child, int fd, int peer_fd, pid_t parent)
+{
+	const struct supervisor *s = child->supervisor;
+	const struct supervisor_conf *conf = s->conf;
+	bool is_engine = child == &s->children[ENGINE];
+	struct engine_boot engine = conf->engine;
+	struct control_boot control = conf->control;
+	engine.supervisor_fd = control.supervisor_fd = fd;
+	engine.control_fd = peer_fd;
+
+	const int engine_keep[] = { fd, peer_fd, engine.raw_icmp_fd, engine.raw_icmp6_fd,
+				    conf->lock_fd };
+	const int control_keep[] = { fd, control.counters_fd, control.socket_fd, control.http_fd,
+				     conf->lock_fd };
+	const struct isolation isolation = {
+		.name = child->name,
+		.who = conf->who,
+		.parent = parent,
+		.keep = is_engine ? engine_keep : control_keep,
+		.n_keep = is_engine ? ARRAY_SIZE(engine_keep) : ARRAY_SIZE(control_keep),
+	};
+
+	log_setup(conf->log_format, conf->log_level, child->name);
+	if (isolate_child(&isolation) < 0)
+		_exit(EXIT_FAILURE);
+	if (!is_engine && munmap(engine.counters, sizeof(struct counters)) < 0)
+		_exit(EXIT_FAILURE);
+	_exit(is_engine ? conf->engine_main(&engine) : conf->control_main(&control));
+}
+
+/* Takes nothing: closes what it made when it fails. peer_fd is given to an engine at birth. */
+static int spawn(struct child *child, int peer_fd)
+{
+	int pair[2];
+	int r = ipc_pair(pair);
+	if (r < 0)
+		return r;
+	_cleanup_(closep) int ours = pair[0];
+	_cleanup_(closep) int theirs = pair[1];
+
+	pid_t parent = getpid();
+	pid_t pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		run_child(child, theirs, peer_fd, parent);
+
+	child->pid = pid;
+	r = loop_watch(child->supervisor->loop, &child->watch, ours, EPOLLIN);
+	if (r < 0) {
+		put_down(child, "cannot be listened to");
+		return 0; /* its death brings the next try */
+	}
+	child->fd = TAKE_FD(ours);
+	return 0;
+}
+
+/* Starts child and gives engine and control, where both run, a new common channel. */
+static int start(struct child *child)
+{
+	struct supervisor *s = child->supervisor;
+	struct child *engine = &s->children[ENGINE], *control = &s->children[CONTROL];
+
+	int pair[2];
+	int r = ipc_pair(pair);
+	if (r < 0)
+		return r;
+	_cleanup_(closep) int engine_end = pair[0];
+	_cleanup_(closep) int control_end = pair[1];
+
+	r = spawn(child, child == engine ? engine_end : -1);
+	if (r < 0)
+		return r;
+	log_debug("%s runs as process %d", child->name, (int)child->pid);
+
+	if (!is_alive(engine) || !is_alive(control))
+		return 0;
+	if (child == control)
+		tell(engine, IPC_CONTROL_STARTED, &engine_end);
+	tell(control, IPC_ENGINE_STARTED, &control_end);
+	return 0;
+}
+
+static void schedule_start(struct child *child, mono_t now)
+{
+	(void)loop_set_timer(child->supervisor->loop, &child->timer,
+			     mono_add(now, RESTART_DELAY_MS * NS_PER_MS));
+}
+
+/* Counts a death, or a failed birth. true: that was one too many. */
+static bool too_many_deaths(struct supervisor *s, mono_t now)
+{
+	mono_t *place = &s->deaths[s->n_deaths++ % CRASHES_MAX];
+	*place = now;
+
+	/* The oldest of the last CRASHES_MAX lies in the next place of the ring. */
+	mono_t oldest = s->deaths[s->n_deaths % CRASHES_MAX];
+	return s->n_deaths >= CRASHES_MAX && mono_sub(now, oldest) < CRASH_WINDOW_S * NS_PER_S;
+}
+
+static void recover(struct child *child, const char *what, mono_t now)
+{
+	struct supervisor *s = child->supervisor;
+	if (too_many_deaths(s, now)) {
+		log_error("%s %s; %d failures within %d seconds: stopping everything", child->name,
+			  what, CRASHES_MAX, CRASH_WINDOW_S);
+		stop(s, EXIT_FAILURE, now);
+		return;
+	}
+	log_error("%s %s: starting it again", child->name, what);
+	schedule_start(child, now);
+}
+
+static void on_child_timer(void *arg, mono_t now)
+{
+	struct child *child = arg;
+	if (is_alive(child)) {
+		put_down(child, "has closed its channel, but not ended");
+		return;
+	}
+
+	int r = start(child);
+	if (r < 0) {
+		char what[80];
+		snprintf(what, sizeof(what), "cannot be started: %s", strerror(-r));
+		recover(child, what, now);
+	}
+}
+
+static bool all_dead(const struct supervisor *s)
+{
+	return !is_alive(&s->children[ENGINE]) && !is_alive(&s->children[CONTROL]);
+}
+
+/* An end that is no accident: control has said why already. */
+static bool is_meant(const struct child *child, int status)
+{
+	const struct supervisor *s = child->supervisor;
+	if (child != &s->children[CONTROL] || !WIFEXITED(status))
+		return false;
+	int code = WEXITSTATUS(status);
+	return code == CONTROL_STATE_UNUSABLE || (!s->ready && (code == 1 || code == 2));
+}
+
+static void on_death(struct child *child, int status, mono_t now)
+{
+	struct supervisor *s = child->supervisor;
+
+	child->pid = 0;
+	close_channel(child);
+	loop_cancel_timer(s->loop, &child->timer);
+	if (child == &s->children[ENGINE])
+		pinger_forget(&s->pinger);
+
+	if (s->stopping) {
+		if (all_dead(s))
+			loop_stop(s->loop, s->status);
+		return;
+	}
+	if (is_meant(child, status)) {
+		stop(s, WEXITSTATUS(status), now);
+		return;
+	}
+
+	char what[80];
+	if (WIFSIGNALED(status))
+		snprintf(what, sizeof(what), "was ended by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(what, sizeof(what), "ended with status %d", WEXITSTATUS(status));
+	recover(child, what, now);
+}
+
+static void reap(struct supervisor *s, mono_t now)
+{
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+		if (pinger_reap(&s->pinger, pid, status))
+			continue;
+		for (int i = 0; i < N_CHILDREN; i++)
+			if (s->children[i].pid == pid)
+				on_death(&s->children[i], status, now);
+	}
+}
+
+static void on_stop_timeout(void *arg, mono_t now)
+{
+	struct supervisor *s = arg;
+	(void)now;
+	for (int i = 0; i < N_CHILDREN; i++)
+		put_down(&s->children[i], "does not stop");
+}
+
+static void stop(struct supervisor *s, int status, mono_t now)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	s->status = status;
+	(void)notify("STOPPING=1");
+	pinger_forget(&s->pinger);
+
+	for (int i = 0; i < N_CHILDREN; i++) {
+		if (!is_alive(&s->children[i]))
+			loop_cancel_timer(s->loop, &s->children[i].timer);
+		tell(&s->children[i], IPC_STOP, NULL);
+	}
+	if (all_dead(s))
+		loop_stop(s->loop, status);
+	(void)loop_set_timer(s->loop, &s->stop_timer, mono_add(now, STOP_TIMEOUT_MS * NS_PER_MS));
+}
+
+static void on_signal(void *arg, int signal_number, mono_t now)
+{
+	struct supervisor *s = arg;
+	if (signal_number == SIGCHLD)
+		reap(s, now);
+	else if (signal_number == SIGHUP)
+		log_info("there is no configuration file to read again");
+	else
+		stop(s, EXIT_SUCCESS, now);
+}
+
+static void child_init(struct supervisor *s, int which, const char *name)
+{
+	struct child *child = &s->children[which];
+	*child = (struct child){ .supervisor = s, .name = name, .fd = -1 };
+	child->watch = (struct watch){ .fn = on_channel, .arg = child };
+	child->timer = (struct timer){ .fn = on_child_timer, .arg = child };
+}
+
+static int run(struct supervisor *s)
+{
+	static const int signals[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+	int r = loop_watch_signals(s->loop, signals, ARRAY_SIZE(signals), on_signal, s);
+	if (r < 0)
+		return r;
+
+	/* Control first: it opens the store while the engine starts. */
+	r = start(&s->children[CONTROL]);
+	if (r == 0)
+		r = start(&s->children[ENGINE]);
+	if (r < 0) {
+		log_error("cannot start the processes: %s", strerror(-r));
+		stop(s, EXIT_FAILURE, loop_now(s->loop));
+	}
+	return loop_run(s->loop);
+}
+
+int supervisor_run(const struct supervisor_conf *conf)
+{
+	struct supervisor s = { .conf = conf };
+	int r = loop_open(&s.loop);
+	if (r < 0) {
+		log_error("cannot start: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+
+	child_init(&s, ENGINE, "engine");
+	child_init(&s, CONTROL, "control");
+	s.stop_timer = (struct timer){ .fn = on_stop_timeout, .arg = &s };
+	s.pinger = (struct pinger){ .loop = s.loop,
+				    .program = conf->ping_program,
+				    .who = conf->who,
+				    .done = on_ping_done,
+				    .arg = &s };
+	pinger_init(&s.pinger);
+
+	r = run(&s);
+	if (r < 0)
+		log_error("the event loop failed: %s", strerror(-r));
+	for (int i = 0; i < N_CHILDREN; i++)
+		close_channel(&s.children[i]);
+	loop_close(s.loop);
+	return r < 0 ? EXIT_FAILURE : r;
+}
