@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* UDP towards the peer: the target's datagrams, and what the network says about ours. */
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "agent/base/macros.h"
+#include "forwarding/netstack/udp_relay.h"
+
+/* So that one flow's errors cannot hold up the pass; the rest is still there in the next. */
+#define ERRORS_PER_CALL 16
+
+struct control {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	};
+};
+
+unsigned udp_receive_errors(struct udp_flow *flow, mono_t now)
+{
+	int fd = flow->watch.fd;
+	unsigned n = 0;
+	struct report report;
+	size_t length;
+	char start[1];
+
+	while (n < ERRORS_PER_CALL && report_take(fd, start, sizeof(start), &report, &length)) {
+		report_emit(flow->relay->ns, flow->flow.key.slot, &report, &flow->quote, now);
+		n++;
+	}
+	if (n == 0 && report_take_pending(fd, &report)) {
+		report_emit(flow->relay->ns, flow->flow.key.slot, &report, &flow->quote, now);
+		n++;
+	}
+	return n;
+}
+
+static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t length)
+{
+	struct udp_relay *relay = flow->relay;
+	struct netstack *ns = relay->ns;
+	const struct backend_host *host = ns->host;
+	const struct flow_key *key = &flow->flow.key;
+	struct endpoint target = { .addr = key->destination, .port = key->destination_port };
+	struct endpoint peer = { .addr = key->source, .port = key->source_port };
+
+	flow->flow.packets_out++;
+	flow->flow.bytes_out += length;
+
+	size_t total = (key->source.family == 4 ? 20 : 40) + sizeof(struct udphdr) + length;
+	if (total > ns->mtu) {
+		total = build_udp(&target, &peer, payload, length, relay->packet,
+				  sizeof(relay->packet));
+		netstack_emit(ns, key->slot, relay->packet, total);
+		return;
+	}
+	uint8_t *room = host->packet_room(host->ctx, key->slot, total);
+	if (!room)
+		return;
+	build_udp(&target, &peer, payload, length, room, total);
+	host->packet_send(host->ctx, key->slot, total);
+}
+
+/* Size of the datagrams that the kernel put together in this message; 0: it is one. */
+static size_t segment_size(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+			continue;
+		int size;
+		memcpy(&size, CMSG_DATA(c), sizeof(size));
+		return size > 0 ? (size_t)size : 0;
+	}
+	return 0;
+}
+
+static void emit_message(struct udp_flow *flow, struct mmsghdr *message)
+{
+	const uint8_t *data = message->msg_hdr.msg_iov->iov_base;
+	size_t left = message->msg_len;
+	size_t segment = segment_size(&message->msg_hdr);
+
+	if (segment == 0 || segment >= left) {
+		emit_datagram(flow, data, left);
+		return;
+	}
+	while (left > 0) {
+		size_t length = MIN(segment, left);
+		emit_datagram(flow, data, length);
+		data += length;
+		left -= length;
+	}
+}
+
+void udp_receive(struct udp_flow *flow, mono_t now)
+{
+	struct udp_relay *relay = flow->relay;
+	struct mmsghdr messages[RECEIVE_BATCH];
+	struct iovec iov[RECEIVE_BATCH];
+	struct control control[RECEIVE_BATCH];
+
+	for (unsigned i = 0; i < RECEIVE_BATCH; i++) {
+		iov[i] = (struct iovec){ relay->received[i], sizeof(relay->received[i]) };
+		messages[i] = (struct mmsghdr){
+			.msg_hdr = {
+				.msg_iov = &iov[i],
+				.msg_iovlen = 1,
+				.msg_control = control[i].bytes,
+				.msg_controllen = sizeof(control[i].bytes),
+			},
+		};
+	}
+
+	/* An error instead of data is in the queue that udp_receive_errors reads. */
+	int n = recvmmsg(flow->watch.fd, messages, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
+	if (n <= 0)
+		return;
+	udp_touch(flow, now);
+	for (int i = 0; i < n; i++)
+		emit_message(flow, &messages[i]);
+}
