@@ -22,7 +22,8 @@ static void emit_fragment(void *ctx, const uint8_t *head, size_t head_length, co
 	if (!room)
 		return;
 	memcpy(room, head, head_length);
-	memcpy(room + head_length, body, body_length);
+	if (body_length > 0)
+		memcpy(room + head_length, body, body_length);
 	host->packet_send(host->ctx, emission->slot, head_length + body_length);
 }
 
