@@ -104,9 +104,9 @@ static void on_socket(void *arg, uint32_t events, mono_t now)
 	struct udp_flow *flow = arg;
 
 	if (events & EPOLLERR)
-		udp_receive_errors(flow, now);
+		udp_flow_errors(flow, now);
 	if (events & EPOLLIN)
-		udp_receive(flow, now);
+		udp_flow_receive(flow, now);
 }
 
 /* Errors towards us, no path MTU discovery of the host's own: the kernel fragments where needed. */

@@ -43,16 +43,16 @@ struct udp_relay {
 	uint8_t received[RECEIVE_BATCH][DATAGRAM_MAX];
 };
 
-/* udp_send.c: towards the target. */
+/* udp_relay_send.c: towards the target. */
 void udp_run_add(struct udp_relay *relay, struct udp_flow *flow, const struct view *view,
 		 mono_t now);
 /* Sends what waits. */
 void udp_run_end(struct udp_relay *relay, mono_t now);
 
-/* udp_receive.c: towards the peer. Reads what the socket has, up to one batch. */
-void udp_receive(struct udp_flow *flow, mono_t now);
+/* udp_relay_receive.c: towards the peer. Reads what the socket has, up to one batch. */
+void udp_flow_receive(struct udp_flow *flow, mono_t now);
 /* Passes errors that the socket reports on to the peer. How many there were. */
-unsigned udp_receive_errors(struct udp_flow *flow, mono_t now);
+unsigned udp_flow_errors(struct udp_flow *flow, mono_t now);
 
 /* udp_relay.c: the flow is in use. */
 void udp_touch(struct udp_flow *flow, mono_t now);

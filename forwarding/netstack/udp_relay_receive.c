@@ -17,7 +17,7 @@ struct control {
 	};
 };
 
-unsigned udp_receive_errors(struct udp_flow *flow, mono_t now)
+unsigned udp_flow_errors(struct udp_flow *flow, mono_t now)
 {
 	int fd = flow->watch.fd;
 	unsigned n = 0;
@@ -93,7 +93,7 @@ static void emit_message(struct udp_flow *flow, struct mmsghdr *message)
 	}
 }
 
-void udp_receive(struct udp_flow *flow, mono_t now)
+void udp_flow_receive(struct udp_flow *flow, mono_t now)
 {
 	struct udp_relay *relay = flow->relay;
 	struct mmsghdr messages[RECEIVE_BATCH];
@@ -112,7 +112,7 @@ void udp_receive(struct udp_flow *flow, mono_t now)
 		};
 	}
 
-	/* An error instead of data is in the queue that udp_receive_errors reads. */
+	/* An error instead of data is in the queue that udp_flow_errors reads. */
 	int n = recvmmsg(flow->watch.fd, messages, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 	if (n <= 0)
 		return;

@@ -47,7 +47,7 @@ static void send_one(struct udp_flow *flow, const struct iovec *datagram, mono_t
 		return;
 	/* The call may have returned what ICMP said about an earlier datagram. */
 	int err = errno;
-	if (udp_receive_errors(flow, now) > 0) {
+	if (udp_flow_errors(flow, now) > 0) {
 		if (send(fd, datagram->iov_base, datagram->iov_len, SEND_FLAGS) >= 0)
 			return;
 		err = errno;
