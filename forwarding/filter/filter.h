@@ -23,20 +23,33 @@ enum filter_target {
 	FILTER_ROUTER, /* the router's own tunnel address: echo only */
 };
 
-/* Compiles a checked snapshot into look-up form; keeps no pointer into it. 0 or -ENOMEM. */
+/*
+ * Compiles a checked snapshot into look-up form; keeps no pointer into it.
+ * 0, -ENOMEM, or -EBADMSG: a prefix with an impossible family or length.
+ */
 int filter_new(const struct snapshot *snap, struct filter **ret_filter);
 void filter_free(struct filter *filter);
 
 /*
- * The verdict. Order: destination guard (loopback, link-local and metadata,
- * unspecified, multicast, broadcast, mapped/NAT64/6to4/Teredo forms of those,
- * this host's addresses), the router's own tunnel address, other peers, the
- * longest enabled route that contains the destination (its grant, protocols,
- * ports), else the exit node (family, grant; private and attached networks
- * only with allow_lan). Pure, no allocation.
+ * The verdict. The order:
+ *
+ *  1. The router's own tunnel addresses: ICMP passes (FILTER_ROUTER; the
+ *     caller sees to it that it is echo), else DROP_DESTINATION_ROUTER.
+ *  2. The guard: loopback, link-local and metadata, unspecified, multicast,
+ *     broadcast, every IPv6 form that embeds IPv4, this host's addresses.
+ *     No route opens it.
+ *  3. Addresses of peers; what is left of the tunnel's networks (guarded).
+ *  4. The longest enabled route that contains the destination, and it alone:
+ *     its grant, then its protocols and ports. ICMP and ICMPv6 are one
+ *     protocol here. Ports apply to TCP and UDP; of the other protocols, a
+ *     route with ports passes only those that it names.
+ *  5. The exit node, where it is on and granted (else DROP_NO_ROUTE): family,
+ *     private and attached networks only with allow_lan.
+ *
+ * Pure, no allocation. ret_target is written on PASS only.
  */
 enum drop filter_judge(const struct filter *filter, const struct filter_query *query,
 		       enum filter_target *ret_target);
 
-/* The guard alone, for an address that a socket turned out to have. PASS or DROP_DESTINATION_*. */
+/* Steps 1 to 3 alone, for an address that a socket turned out to have. PASS or DROP_DESTINATION_*. */
 enum drop filter_guard(const struct filter *filter, const struct addr *destination);

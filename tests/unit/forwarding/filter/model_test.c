@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The filter against a linear reading of its contract, over random policies. */
+#include "forwarding/filter/filter.h"
+
+#include "tests/unit/forwarding/filter/draft.h"
+
+static struct draft d;
+static uint64_t state;
+
+static uint32_t pick(uint32_t below)
+{
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(state >> 33) % below;
+}
+
+/* Addresses that often meet: few values for each byte. */
+static struct addr random_addr(int family)
+{
+	static const uint8_t common[] = { 10,  9,   0,	1,   2,	 128, 255,  192,
+					  168, 172, 16, 100, 64, 203, 0xfd, 0x20 };
+	struct addr addr = { .family = (uint8_t)family };
+	for (int i = 0; i < (family == 4 ? 4 : 16); i++)
+		addr.b[i] = pick(5) == 0 ? (uint8_t)pick(256) : common[pick(family == 4 ? 16 : 4)];
+	if (family == 6)
+		addr.b[0] = pick(4) ? 0xfd : 0x20;
+	return addr;
+}
+
+static struct prefix random_prefix(void)
+{
+	struct prefix prefix = { .addr = random_addr(pick(2) ? 4 : 6) };
+	prefix.bits = (uint8_t)(pick(8) ? 8 + pick((uint32_t)addr_bits(&prefix.addr) - 7)
+					: (uint32_t)addr_bits(&prefix.addr));
+	return prefix_network(&prefix);
+}
+
+static void random_list(struct snapshot_list *list)
+{
+	for (uint32_t slot = 0; slot < 16; slot++)
+		if (pick(3) == 0)
+			draft_grant(&d, list, slot);
+}
+
+static bool has_route(const struct prefix *prefix)
+{
+	for (uint64_t i = 0; i < d.header.routes.count; i++)
+		if (prefix_equal(&d.routes[i].prefix, prefix))
+			return true;
+	return false;
+}
+
+static void random_route(void)
+{
+	static const uint8_t protocols[] = { 1, 6, 17, 47, 58, 132 };
+	struct prefix prefix = random_prefix();
+	if (has_route(&prefix))
+		return;
+
+	struct snapshot_route *route = draft_route(&d, prefix);
+	route->all_peers = pick(2);
+	random_list(&route->peers);
+	for (uint32_t n = pick(4); route->n_protocols < n;)
+		route->protocols[route->n_protocols++] = protocols[pick(6)];
+	for (uint32_t n = pick(3); n > 0; n--) {
+		unsigned first = pick(6);
+		draft_ports(&d, route, first, first + pick(3));
+	}
+}
+
+static void random_policy(unsigned routes, unsigned peers)
+{
+	draft_begin(&d);
+	for (unsigned i = 0; i < pick(4); i++) {
+		d.node_addresses[d.header.node_addresses.count] = (struct prefix){
+			random_addr(i % 2 ? 4 : 6), (uint8_t)(16 + pick(17)), { 0 }
+		};
+		d.header.node_addresses.count++;
+	}
+	for (unsigned i = 0; i < pick(6); i++) {
+		struct prefix attached = random_prefix();
+		if (attached.addr.family == 4 && attached.addr.b[0] >= 224)
+			continue;
+		d.host_addresses[d.header.host_addresses.count++] = attached.addr;
+		d.host_networks[d.header.host_networks.count++] = attached;
+	}
+	for (unsigned i = 0; i < peers; i++) {
+		struct prefix prefix = random_prefix();
+		prefix.bits = (uint8_t)(prefix.bits < 24 ? 24 : prefix.bits);
+		draft_peer(&d, i, prefix_network(&prefix));
+	}
+	for (unsigned i = 0; i < routes; i++)
+		random_route();
+	d.header.exit.ipv4 = (uint8_t)pick(2);
+	d.header.exit.ipv6 = (uint8_t)pick(2);
+	d.header.exit.allow_lan = (uint8_t)pick(2);
+	d.header.exit.all_peers = (uint8_t)pick(2);
+	random_list(&d.header.exit.peers);
+}
+
+/* From here on: the contract, read line by line. */
+
+static bool in(const struct addr *addr, const char *prefix)
+{
+	struct prefix p = network(prefix);
+	return p.addr.family == addr->family && prefix_contains(&p, addr);
+}
+
+static bool in_one_of(const struct addr *addr, const char *const prefixes[])
+{
+	for (size_t i = 0; prefixes[i]; i++)
+		if (in(addr, prefixes[i]))
+			return true;
+	return false;
+}
+
+static bool is_broadcast(const struct addr *addr)
+{
+	for (uint64_t i = 0; i < d.header.host_networks.count; i++) {
+		const struct prefix *p = &d.host_networks[i];
+		if (addr->family != 4 || p->addr.family != 4 || p->bits > 30 ||
+		    !prefix_contains(p, addr))
+			continue;
+		uint32_t mask = UINT32_MAX >> p->bits, rest = ntohl(addr->w[0]) & mask;
+		if (rest == 0 || rest == mask)
+			return true;
+	}
+	return false;
+}
+
+static bool in_list(const struct snapshot_list *list, uint32_t slot)
+{
+	for (uint32_t i = 0; i < list->count; i++)
+		if (d.slots[list->first + i] == slot)
+			return true;
+	return false;
+}
+
+static enum drop model_guard(const struct addr *addr)
+{
+	static const char *const shut[] = { "0.0.0.0/8",    "127.0.0.0/8",     "169.254.0.0/16",
+					    "240.0.0.0/4",  "100.100.100.200", "168.63.129.16",
+					    "192.0.0.192",  "fd00:ec2::/64",   "fd20:ce::254",
+					    "::/96",	    "::ffff:0:0/96",   "::ffff:0:0:0/96",
+					    "64:ff9b::/96", "64:ff9b:1::/48",  "2001::/32",
+					    "2002::/16",    "fe80::/10",       NULL };
+
+	for (uint64_t i = 0; i < d.header.node_addresses.count; i++)
+		if (addr_equal(&d.node_addresses[i].addr, addr))
+			return DROP_DESTINATION_ROUTER;
+	if (in(addr, "224.0.0.0/4") || in(addr, "ff00::/8"))
+		return DROP_DESTINATION_MULTICAST;
+	if (in_one_of(addr, shut) || is_broadcast(addr))
+		return DROP_DESTINATION_GUARDED;
+	for (uint64_t i = 0; i < d.header.host_addresses.count; i++)
+		if (addr_equal(&d.host_addresses[i], addr))
+			return DROP_DESTINATION_GUARDED;
+	for (uint64_t i = 0; i < d.header.prefixes.count; i++)
+		if (prefix_contains(&d.prefixes[i], addr))
+			return DROP_DESTINATION_PEER;
+	for (uint64_t i = 0; i < d.header.node_addresses.count; i++)
+		if (prefix_contains(&d.node_addresses[i], addr))
+			return DROP_DESTINATION_GUARDED;
+	return PASS;
+}
+
+static enum drop model_route(const struct snapshot_route *r, const struct filter_query *q)
+{
+	if (!r->all_peers && !in_list(&r->peers, q->slot))
+		return DROP_NOT_GRANTED;
+
+	bool named = false, port = false;
+	for (uint32_t i = 0; i < r->n_protocols; i++) {
+		uint8_t p = r->protocols[i];
+		named |= p == q->protocol || (p + q->protocol == 59 && (p == 1 || p == 58));
+	}
+	for (uint32_t i = 0; i < r->ports.count; i++) {
+		struct port_range range = d.ports[r->ports.first + i];
+		port |= q->port >= range.first && q->port <= range.last;
+	}
+	bool ported = q->protocol == 6 || q->protocol == 17;
+	if ((r->n_protocols > 0 && !named) || (r->ports.count > 0 && ported && !port) ||
+	    (r->ports.count > 0 && !ported && (!named || q->protocol == 132)))
+		return DROP_PORT_NOT_GRANTED;
+	return PASS;
+}
+
+static enum drop model_exit(const struct filter_query *q)
+{
+	static const char *const lan[] = { "10.0.0.0/8",
+					   "172.16.0.0/12",
+					   "192.168.0.0/16",
+					   "100.64.0.0/10",
+					   "fc00::/7",
+					   "fec0::/10",
+					   NULL };
+	const struct snapshot_exit *exit = &d.header.exit;
+
+	if ((!exit->ipv4 && !exit->ipv6) || (!exit->all_peers && !in_list(&exit->peers, q->slot)))
+		return DROP_NO_ROUTE;
+	if (q->destination.family == 4 ? !exit->ipv4 : !exit->ipv6)
+		return DROP_EXIT_FAMILY_OFF;
+	bool local = in_one_of(&q->destination, lan);
+	for (uint64_t i = 0; i < d.header.host_networks.count; i++)
+		local |= prefix_contains(&d.host_networks[i], &q->destination);
+	return local && !exit->allow_lan ? DROP_EXIT_LAN : PASS;
+}
+
+static enum drop model_judge(const struct filter_query *q)
+{
+	enum drop drop = model_guard(&q->destination);
+	if (drop == DROP_DESTINATION_ROUTER && q->protocol == (q->destination.family == 4 ? 1 : 58))
+		return PASS;
+	if (drop != PASS)
+		return drop;
+
+	const struct snapshot_route *best = NULL;
+	for (uint64_t i = 0; i < d.header.routes.count; i++)
+		if (prefix_contains(&d.routes[i].prefix, &q->destination) &&
+		    (!best || d.routes[i].prefix.bits > best->prefix.bits))
+			best = &d.routes[i];
+	return best ? model_route(best, q) : model_exit(q);
+}
+
+/* At, before and behind the ends of a random prefix of the policy, or anywhere. */
+static struct addr interesting_addr(void)
+{
+	struct prefix p = random_prefix();
+	if (pick(4) && d.header.routes.count > 0)
+		p = d.routes[pick((uint32_t)d.header.routes.count)].prefix;
+	else if (pick(2) && d.header.prefixes.count > 0)
+		p = d.prefixes[pick((uint32_t)d.header.prefixes.count)];
+	else if (pick(2) && d.header.host_networks.count > 0)
+		p = d.host_networks[pick((uint32_t)d.header.host_networks.count)];
+	else if (pick(2) && d.header.node_addresses.count > 0)
+		return d.node_addresses[0].addr;
+
+	struct addr addr = p.addr;
+	int bits = addr_bits(&addr);
+	bool last = pick(2);
+	for (int i = p.bits; last && i < bits; i++)
+		addr.b[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	if (pick(3) == 0)
+		addr.b[bits / 8 - 1] = (uint8_t)(addr.b[bits / 8 - 1] + (last ? 1 : 255));
+	if (pick(4) == 0)
+		addr.b[pick((uint32_t)bits / 8)] ^= (uint8_t)(1u << pick(8));
+	return addr;
+}
+
+static void compare(unsigned queries, unsigned seen[DROPS])
+{
+	static const uint8_t protocols[] = { 1, 6, 17, 47, 58, 132 };
+	struct filter *filter;
+	CHECK_EQ(filter_new(draft_seal(&d), &filter), 0);
+
+	for (unsigned i = 0; i < queries; i++) {
+		struct filter_query q = { pick(16), protocols[pick(6)], 0, interesting_addr() };
+		if (q.protocol == 6 || q.protocol == 17)
+			q.port = (uint16_t)pick(9);
+		enum filter_target target;
+		enum drop got = filter_judge(filter, &q, &target), want = model_judge(&q);
+		char text[ADDR_TEXT_SIZE];
+		if (got != want)
+			TEST_FAIL("%s slot %u %u/%u: %s, model says %s",
+				  addr_format(&q.destination, text), q.slot, q.protocol, q.port,
+				  drop_name(got), drop_name(want));
+		CHECK_EQ(filter_guard(filter, &q.destination), model_guard(&q.destination));
+		seen[got]++;
+	}
+	filter_free(filter);
+}
+
+TEST(agrees_with_the_model)
+{
+	static const enum drop all[] = { PASS,
+					 DROP_DESTINATION_GUARDED,
+					 DROP_DESTINATION_PEER,
+					 DROP_DESTINATION_ROUTER,
+					 DROP_DESTINATION_MULTICAST,
+					 DROP_NO_ROUTE,
+					 DROP_NOT_GRANTED,
+					 DROP_PORT_NOT_GRANTED,
+					 DROP_EXIT_FAMILY_OFF,
+					 DROP_EXIT_LAN };
+	unsigned seen[DROPS] = { 0 };
+	state = 5;
+	for (unsigned round = 0; round < 400; round++) {
+		random_policy(pick(40), pick(12));
+		compare(300, seen);
+	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (seen[all[i]] < 20)
+			TEST_FAIL("%s was seen %u times", drop_name(all[i]), seen[all[i]]);
+}
+
+TEST(agrees_with_the_model_at_full_size)
+{
+	unsigned seen[DROPS] = { 0 };
+	state = 6;
+	random_policy(4096, 400);
+	compare(2000, seen);
+}
+
+TEST_MAIN
