@@ -267,9 +267,11 @@ static int wait_ms(const struct loop *loop, int timeout_ms)
 
 static void run_timers(struct loop *loop)
 {
-	/* Only timers due at the start of the pass: one that re-arms itself cannot starve the rest. */
-	while (loop->n_timers > 0 && mono_reached(loop->heap[0]->at, loop->now)) {
+	/* At most as many as there were: one that sets itself to now again cannot hold the pass. */
+	for (uint32_t left = loop->n_timers; left > 0 && loop->n_timers > 0; left--) {
 		struct timer *timer = loop->heap[0];
+		if (!mono_reached(timer->at, loop->now))
+			break;
 		loop_cancel_timer(loop, timer);
 		timer->fn(timer->arg, loop->now);
 	}
