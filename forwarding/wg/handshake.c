@@ -27,11 +27,12 @@ void handshake_abandon(struct wg *wg, struct peer *peer)
 
 void handshake_initiate(struct wg *wg, struct peer *peer, bool retry, mono_t now)
 {
-	if (!retry)
-		peer->attempts = 0;
 	if (!wg->has_identity || !peer_has_endpoint(peer))
 		return;
-	if (!time_passed(peer->initiated_at, REKEY_TIMEOUT, now)) {
+	bool too_soon = !time_passed(peer->initiated_at, REKEY_TIMEOUT, now);
+	if (!retry)
+		peer->attempts = too_soon ? 1 : 0;
+	if (too_soon) {
 		timers_on_initiation_held_back(wg, peer);
 		return;
 	}
