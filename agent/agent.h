@@ -26,7 +26,7 @@ struct agent;
  * conflict (existing_id); -ESTALE precondition failed (current_revision);
  * -EPERM not allowed; -EOPNOTSUPP not possible here; -ENOSPC disk full; -EIO
  * store fault; -EAGAIN the engine does not answer just now. reterr->problem
- * has the slug for all of them.
+ * has the slug for all of them. reterr must come zeroed.
  */
 struct agent_write {
 	bool dry_run;

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's lifetime, and what it hears from the engine. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/log.h"
+#include "agent/inside.h"
+
+static void set_up(struct agent *agent, const struct agent_conf *conf)
+{
+	agent->loop = conf->loop;
+	agent->link = conf->link;
+	agent->counters = conf->counters;
+	agent->options = conf->options;
+	agent->kernel_reasons = conf->kernel_reasons;
+	agent->current.memfd = -1;
+	agent->stale = true;
+	agent->started_at = loop_wall_ns();
+	agent->phase_since = agent->started_at;
+	agent->endpoints_saved_at = agent->started_at;
+	agent->tick = (struct timer){ .fn = force_on_tick, .arg = agent };
+	agent->host_watch = (struct hostaddr_watch){
+		.loop = conf->loop,
+		.fn = force_on_hostaddr,
+		.arg = agent,
+	};
+}
+
+/* Without netlink changes are still seen, once a minute. */
+static void watch_host(struct agent *agent)
+{
+	int r = hostaddr_watch_open(&agent->host_watch);
+	if (r < 0)
+		log_warn("changes of this host's addresses are noticed late: %s", strerror(-r));
+}
+
+int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct fault *reterr)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	if (!agent)
+		return write_fault(reterr, -ENOMEM);
+	set_up(agent, conf);
+
+	int r = hostaddr_read(&agent->host);
+	if (r < 0)
+		fault_set(reterr, r, "internal", "Cannot read this host's addresses: %s.",
+			  strerror(-r));
+	if (r == 0)
+		r = store_open(conf->options->state_dir, &agent->store, reterr);
+	if (r == 0)
+		r = start_node(agent, reterr);
+	if (r < 0) {
+		agent_close(agent);
+		return r;
+	}
+
+	watch_host(agent);
+	*ret_agent = agent;
+	return 0;
+}
+
+void agent_close(struct agent *agent)
+{
+	if (!agent)
+		return;
+
+	if (agent->store && agent->endpoints_moved)
+		endpoints_save(agent);
+	hostaddr_watch_close(&agent->host_watch);
+	loop_cancel_timer(agent->loop, &agent->tick);
+	store_close(agent->store);
+	closep(&agent->current.memfd);
+	free(agent->active.prefixes);
+	free(agent);
+}
+
+uint64_t agent_revision(const struct agent *agent)
+{
+	return store_revision(agent->store);
+}
+
+void agent_on_engine(struct agent *agent, const struct ipc_engine *hello, mono_t now)
+{
+	agent->engine = true;
+	agent->hello = *hello;
+	agent->hello.aead[sizeof(agent->hello.aead) - 1] = '\0';
+	force_refresh(agent, now);
+}
+
+void agent_on_engine_lost(struct agent *agent, mono_t now)
+{
+	(void)now;
+	agent->engine = false;
+	agent->stale = true;
+	agent->publish_error[0] = '\0';
+	phase_note(agent);
+}
+
+void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now)
+{
+	(void)now;
+	if (event->type == ENGINE_EVENT_HANDSHAKE)
+		agent->endpoints_moved = true;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Commands about the exit node. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/inside.h"
+
+static bool exit_equal(const struct exit_node *a, const struct exit_node *b)
+{
+	bool equal = a->enabled == b->enabled && a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 &&
+		     a->allow_lan == b->allow_lan && a->grant.all == b->grant.all &&
+		     a->grant.n_peers == b->grant.n_peers;
+
+	for (size_t i = 0; equal && i < a->grant.n_peers; i++)
+		equal = strcmp(a->grant.peers[i], b->grant.peers[i]) == 0;
+	return equal;
+}
+
+static int put_exit(struct agent *agent, struct exit_node *exit_node, struct exit_node *old,
+		    const struct agent_write *write, struct fault *reterr)
+{
+	int r = store_exit_node_get(agent->store, old);
+	if (r == 0)
+		r = write_match(write, old->revision, reterr);
+	if (r == 0)
+		r = validate_exit_node(agent->store, exit_node, reterr);
+	if (r == 0)
+		r = validate_end(reterr);
+	if (r < 0)
+		return r;
+
+	bool changed = !exit_equal(exit_node, old);
+	exit_node->revision = changed ? store_next_revision(agent->store) : old->revision;
+	if (changed)
+		r = store_exit_node_put(agent->store, exit_node);
+	return r < 0 ? r : changed;
+}
+
+int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,
+			struct agent_write *write, struct exit_node *ret_exit, struct fault *reterr)
+{
+	/* The new and the old one: too large for the stack. */
+	_cleanup_(freep) struct exit_node *pair = malloc(2 * sizeof(*pair));
+	if (!pair)
+		return write_fault(reterr, -ENOMEM);
+	pair[0] = *exit_node;
+	if (pair[0].grant.all)
+		pair[0].grant.n_peers = 0;
+
+	int r = write_begin(agent, write, reterr);
+	if (r < 0)
+		return r;
+	r = put_exit(agent, &pair[0], &pair[1], write, reterr);
+	r = write_end(agent, write, r, reterr);
+	if (r == 0)
+		*ret_exit = pair[0];
+	return r;
+}
+
+int agent_exit_node_get(struct agent *agent, struct exit_node *ret_exit)
+{
+	return store_exit_node_get(agent->store, ret_exit);
+}

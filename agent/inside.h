@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the commands: the agent's state, and the frame that every write runs in. */
+#pragma once
+
+#include "agent/agent.h"
+#include "agent/hostaddr.h"
+#include "agent/id.h"
+#include "agent/link.h"
+#include "agent/options.h"
+#include "agent/publish.h"
+#include "agent/validate.h"
+#include "forwarding/forwarding.h"
+#include "store/store.h"
+
+/* Prefixes of the routes in force, sorted; made anew when the store's revision moved. */
+struct active_routes {
+	uint64_t revision;
+	bool valid;
+	struct prefix *prefixes;
+	size_t n;
+};
+
+struct agent {
+	struct loop *loop;
+	struct link *link;
+	const struct counters *counters;
+	const struct options *options;
+	const char *const *kernel_reasons;
+
+	struct store *store;
+	struct id_source ids;
+	struct hostaddr host;
+	struct hostaddr_watch host_watch;
+	struct active_routes active;
+
+	/* What supervisor and engine run; memfd -1: nothing yet. */
+	struct publication current;
+	bool stale;			    /* current is not what the store and the host say */
+	char publish_error[FAULT_TEXT_MAX]; /* why the last attempt failed; "" = it did not */
+
+	bool engine; /* one is connected and has said hello */
+	struct ipc_engine hello;
+	int64_t started_at;
+	enum dataplane_phase phase;
+	int64_t phase_since;
+
+	struct timer
+		tick; /* next expiry, changed host addresses, another try; at least once a minute */
+	int64_t endpoints_saved_at;
+	bool endpoints_moved; /* handshakes since */
+};
+
+/* --- write.c: the frame of a write ------------------------------------------ */
+
+/* Opens the transaction. 0 or an error with reterr filled. */
+int write_begin(struct agent *agent, struct agent_write *write, struct fault *reterr);
+/* revision: of the row that is to be changed; 0 = there is none. 0 or -ESTALE. */
+int write_match(const struct agent_write *write, uint64_t revision, struct fault *reterr);
+/*
+ * Ends it. result: 1, something was changed: publish and commit; 0, nothing was:
+ * roll back; negative: roll back, and fill reterr if the command has not.
+ * 0 or negative errno.
+ */
+int write_end(struct agent *agent, struct agent_write *write, int result, struct fault *reterr);
+/* For -ENOENT. */
+int write_not_found(struct fault *reterr, const char *what, const char *id);
+/* Fills reterr for an error of the store or system. Returns err. */
+int write_fault(struct fault *reterr, int err);
+
+/* --- force.c: keeping supervisor and engine at the store's state ---------------- */
+
+/* Publishes the store as it is in the open transaction, for write_end. */
+int force_next(struct agent *agent, struct publication *ret_next, struct fault *reterr);
+/* next has been committed: it is current now. */
+void force_adopt(struct agent *agent, const struct publication *next);
+/* A write failed with error: what was in force before is so again. */
+void force_restore(struct agent *agent, int error);
+/* Publishes the committed state; on failure it is tried again soon. */
+void force_refresh(struct agent *agent, mono_t now);
+void force_on_tick(void *arg, mono_t now);
+void force_on_hostaddr(void *arg, mono_t now);
+
+/* --- the nouns' own ----------------------------------------------------------- */
+
+void endpoints_save(struct agent *agent);
+
+/* Inside a transaction; 1: changed, 0: the same, negative errno. Identity is taken from old. */
+int node_change(struct agent *agent, const struct node *node, const struct node *old,
+		struct node *ret_node, struct fault *reterr);
+int dataplane_change(struct agent *agent, enum mode desired);
+
+/* The mode that a wish comes to here. */
+enum mode mode_of_wish(const struct agent *agent, enum mode desired);
+/* 0, or -EOPNOTSUPP for a wish that cannot be met here. */
+int mode_check(const struct agent *agent, enum mode desired, struct fault *reterr);
+/* Notes the time when the phase changed. */
+void phase_note(struct agent *agent);
+
+int active_routes_load(struct agent *agent);
+/* Do more specific routes in force cover the whole prefix? */
+bool route_is_shadowed(const struct active_routes *active, const struct prefix *prefix);
+
+/* --- start.c --------------------------------------------------------------------- */
+
+/* Makes the node where there is none and takes over the command line's values. */
+int start_node(struct agent *agent, struct fault *reterr);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turns the store into the snapshot that packets are judged by. */
+#pragma once
+
+#include "agent/hostaddr.h"
+#include "schema/counters.h"
+#include "schema/snapshot.h"
+#include "store/store.h"
+
+struct publish_source {
+	struct store *store; /* also inside a transaction: what it would be */
+	const struct hostaddr *host;
+	const struct counters *counters; /* learned endpoints; NULL = none */
+	enum mode mode;			 /* what is to run; not MODE_AUTO */
+	uint64_t revision;
+	int64_t wall_ns;
+};
+
+struct publication {
+	int memfd; /* sealed; the caller's to close */
+	uint64_t revision;
+	enum mode mode;
+	int64_t next_expiry; /* wall clock ns when the next peer runs out; 0 = none does */
+};
+
+/* 0 or negative errno. */
+int publish_build(const struct publish_source *source, struct publication *ret_publication);

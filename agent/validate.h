@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the configuration may hold. Every fault of an object is collected, not only the first. */
+#pragma once
+
+#include "agent/base/fault.h"
+#include "agent/base/mono.h"
+#include "store/store.h"
+
+/*
+ * The validate_* functions add one item per fault to reterr and go on. They
+ * return 0 when the object could be looked at to its end, or an error of the
+ * store. validate_end then tells whether anything was found.
+ */
+
+/* 0, or -EINVAL with problem "invalid" and a text that sums up the items. */
+int validate_end(struct fault *reterr);
+
+/* `[A-Za-z0-9][A-Za-z0-9_-]{0,63}` and `[A-Za-z0-9_-]{1,32}`. */
+bool id_is_valid(const char *id);
+bool tag_is_valid(const char *tag);
+
+/*
+ * UTF-8 without control characters (C0, DEL, C1), line or paragraph separators
+ * and characters that turn the direction of text around.
+ */
+void validate_name(const char *name, struct fault *reterr);
+void validate_description(const char *description, struct fault *reterr);
+
+/* Does it share an address with loopback, link-local, multicast, reserved or IPv4-mapped ranges? */
+bool prefix_is_guarded(const struct prefix *prefix);
+/* Does it lie wholly in one of them? */
+bool prefix_within_guarded(const struct prefix *prefix);
+
+int validate_node(struct store *store, const struct node *node, struct fault *reterr);
+
+/* What a peer is measured against. */
+struct peer_context {
+	struct store *store;
+	const struct node *node;
+	const struct peer *old; /* the peer that is replaced; NULL = new */
+	int64_t wall_ns;
+};
+
+int validate_peer(const struct peer_context *context, const struct peer *peer,
+		  struct fault *reterr);
+/*
+ * Name, key and addresses belong to nobody else: 0, or -EEXIST with problem
+ * "conflict", existing_id and an item per clash.
+ */
+int peer_conflicts(const struct peer_context *context, const struct peer *peer,
+		   struct fault *reterr);
+
+int validate_route(struct store *store, const struct node *node, const struct route *route,
+		   struct fault *reterr);
+int validate_exit_node(struct store *store, const struct exit_node *exit_node,
+		       struct fault *reterr);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The frame of a write: transaction, precondition, publish, commit, and back if any of it fails. */
+#include <errno.h>
+
+#include "agent/base/log.h"
+#include "agent/inside.h"
+
+int write_fault(struct fault *reterr, int err)
+{
+	switch (err) {
+	case -ENOSPC:
+		return fault_set(reterr, err, "storage_full",
+				 "The disk is full. Nothing was changed.");
+	case -ENOMEM:
+		return fault_set(reterr, err, "internal", "Out of memory. Nothing was changed.");
+	case -E2BIG:
+		return fault_set(reterr, err, "internal",
+				 "This host has more than %d addresses. Nothing was changed.",
+				 HOST_ADDRESSES_MAX);
+	default:
+		log_error("store: %s", strerror(-err));
+		return fault_set(
+			reterr, -EIO, "internal",
+			"The state could not be read or written (%s). Nothing was changed.",
+			strerror(-err));
+	}
+}
+
+int write_begin(struct agent *agent, struct agent_write *write, struct fault *reterr)
+{
+	write->ret_created = false;
+	write->ret_revision = store_revision(agent->store);
+	int r = store_begin(agent->store);
+	return r < 0 ? write_fault(reterr, r) : 0;
+}
+
+int write_match(const struct agent_write *write, uint64_t revision, struct fault *reterr)
+{
+	if (!write->has_if_match || write->if_match == revision)
+		return 0;
+
+	reterr->current_revision = revision;
+	return fault_set(reterr, -ESTALE, "precondition_failed",
+			 "The resource is at revision %llu, not %llu.",
+			 (unsigned long long)revision, (unsigned long long)write->if_match);
+}
+
+int write_not_found(struct fault *reterr, const char *what, const char *id)
+{
+	return fault_set(reterr, -ENOENT, "not_found", "There is no %s \"%s\".", what, id);
+}
+
+static int publish_and_commit(struct agent *agent, struct fault *reterr)
+{
+	struct publication next;
+
+	int r = force_next(agent, &next, reterr);
+	if (r < 0) {
+		store_rollback(agent->store);
+		force_restore(agent, r);
+		return r;
+	}
+
+	r = store_commit(agent->store, true);
+	if (r < 0) {
+		close(next.memfd);
+		force_restore(agent, r);
+		return write_fault(reterr, r);
+	}
+	force_adopt(agent, &next);
+	return 0;
+}
+
+int write_end(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
+{
+	if (result > 0 && !write->dry_run) {
+		result = publish_and_commit(agent, reterr);
+	} else {
+		store_rollback(agent->store);
+		if (result < 0 && !reterr->problem)
+			result = write_fault(reterr, result);
+		else
+			result = MIN(result, 0);
+	}
+
+	write->ret_revision = store_revision(agent->store);
+	return result;
+}
