@@ -137,6 +137,9 @@ struct agent_status {
 };
 int agent_status_get(struct agent *agent, struct agent_status *ret_status);
 
+/* Name of a row of node_counters.drops, for JSON and metrics; NULL past the last. */
+const char *agent_drop_name(unsigned drop);
+
 /* Is the store open and the engine at the store's revision? text: why not. */
 bool agent_ready(struct agent *agent, char ret_text[FAULT_TEXT_MAX]);
 
