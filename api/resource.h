@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The field tables of the resources, and what their handlers share. */
+#pragma once
+
+#include "api/json.h"
+#include "api/request.h"
+
+extern const struct field node_fields[];
+extern const struct field peer_fields[];
+extern const struct field route_fields[];
+extern const struct field exit_node_fields[];
+extern const struct field dataplane_fields[];
+
+/* What members mean that are left out. */
+void peer_defaults(struct peer *ret_peer);
+void route_defaults(struct route *ret_route, bool approved);
+void exit_node_defaults(struct exit_node *ret_exit);
+
+/* A resource as answers show it. */
+json_t *node_json(const struct node *node);
+json_t *peer_json(struct agent *agent, const struct peer *peer);
+json_t *route_json(struct agent *agent, const struct route *route);
+json_t *exit_node_json(const struct exit_node *exit_node);
+json_t *dataplane_json(const struct dataplane_status *status);
+
+extern const char *const mode_names[];
+extern const char *const phase_names[];
+
+/* Answers 422 for a path that cannot be an id; true where it can. */
+bool object_is_creatable(struct request *req);
+/* Merges the body of a PATCH into target; takes target where it fails (a problem is answered). */
+int patch_into(struct request *req, json_t *target, json_t *patch);
+
+/*
+ * A body that did not decode may have more faults that only the agent finds:
+ * adds those of members that are not named yet.
+ */
+void fault_join(struct fault *fault, const struct fault *more);
+
+/* What a commands of agent.h says about the store's contents that were just read. */
+void answer_missing(struct request *req, int err);
+
+/* Pages of a list: collect ids, then write the items. */
+struct page {
+	struct request *req;
+	char ids[LIST_LIMIT_MAX + 1][ID_MAX + 1];
+	size_t n_ids;
+};
+int page_add_id(struct page *page, const char *id);
+/* item: JSON of one id, or NULL where it is gone. */
+void page_answer(struct page *page, json_t *(*item)(struct agent *agent, const char *id));

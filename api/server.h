@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The API's state, for its own folder: listeners, connections, counts. */
+#pragma once
+
+#include "api/access.h"
+#include "api/api.h"
+#include "api/rates.h"
+#include "api/router.h"
+
+struct MHD_Daemon;
+
+/* One libmicrohttpd daemon for each, so that a full TCP side never starves the socket. */
+struct listener {
+	struct api *api;
+	struct MHD_Daemon *daemon;
+	struct watch watch;
+	struct timer timer;
+	bool tcp;
+};
+
+struct http_count {
+	const struct route_entry *route; /* NULL: none fitted */
+	unsigned status;
+	uint64_t n;
+};
+
+/* More pairs of route and status than there are in practice; beyond, nothing is counted. */
+#define HTTP_COUNTS 256
+struct http_counts {
+	struct http_count rows[HTTP_COUNTS];
+};
+
+struct api {
+	struct api_conf conf;
+	struct trust trust;
+	struct listener listeners[2];
+	uint32_t id_prefix; /* of request ids: differs between runs */
+	uint64_t n_requests;
+	struct http_counts counts;
+	struct rates rates;
+	struct timer rates_timer;
+};
