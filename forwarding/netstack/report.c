@@ -63,7 +63,8 @@ static void read_extended(const struct sock_extended_err *extended, struct repor
 	report->type = extended->ee_type;
 	report->code = extended->ee_code;
 	report->info = extended->ee_info;
-	if (report->icmp && endpoint_from_sockaddr(SO_EE_OFFENDER(extended), &reporter) == 0)
+	const struct sockaddr *offender = (const struct sockaddr *)(const void *)(extended + 1);
+	if (report->icmp && endpoint_from_sockaddr(offender, &reporter) == 0)
 		report->reporter = reporter.addr;
 }
 

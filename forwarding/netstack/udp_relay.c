@@ -13,14 +13,15 @@
 /* Flows whose time comes within this of each other end together. */
 #define TIMER_SLACK_NS (250 * NS_PER_MS)
 
-static struct udp_idle *idle_of(struct udp_flow *flow)
+static struct udp_idle *usual_idle(struct udp_flow *flow)
 {
-	return flow->flow.key.destination_port == PORT_DNS ? &flow->relay->idle_dns
-							   : &flow->relay->idle;
+	struct udp_relay *relay = flow->relay;
+	return flow->flow.key.destination_port == PORT_DNS ? &relay->brief : &relay->patient;
 }
 
 static void idle_append(struct udp_idle *idle, struct udp_flow *flow)
 {
+	flow->idle = idle;
 	flow->older = idle->newest;
 	flow->newer = NULL;
 	if (idle->newest)
@@ -30,8 +31,10 @@ static void idle_append(struct udp_idle *idle, struct udp_flow *flow)
 	idle->newest = flow;
 }
 
-static void idle_remove(struct udp_idle *idle, struct udp_flow *flow)
+static void idle_remove(struct udp_flow *flow)
 {
+	struct udp_idle *idle = flow->idle;
+
 	if (flow->older)
 		flow->older->newer = flow->newer;
 	else
@@ -42,15 +45,38 @@ static void idle_remove(struct udp_idle *idle, struct udp_flow *flow)
 		idle->newest = flow->older;
 }
 
-void udp_touch(struct udp_flow *flow, mono_t now)
+static int arm_timer(struct udp_relay *relay, mono_t deadline)
 {
-	struct udp_idle *idle = idle_of(flow);
+	if (relay->timer.place != 0 && !mono_before(deadline, relay->timer.at))
+		return 0;
+	return loop_set_timer(relay->ns->host->loop, &relay->timer, deadline);
+}
 
+/* Lists are in the order of activity, so a flow enters another one as just active. */
+static void idle_move(struct udp_flow *flow, struct udp_idle *idle, mono_t now)
+{
 	flow->flow.active_at = now;
 	if (idle->newest == flow)
 		return;
-	idle_remove(idle, flow);
+	idle_remove(flow);
 	idle_append(idle, flow);
+}
+
+void udp_touch(struct udp_flow *flow, mono_t now)
+{
+	idle_move(flow, flow->idle, now);
+}
+
+void udp_answered(struct udp_flow *flow, mono_t now)
+{
+	idle_move(flow, usual_idle(flow), now);
+}
+
+/* So that a scan of closed ports does not hold its flows for long. */
+void udp_refused(struct udp_flow *flow, mono_t now)
+{
+	idle_move(flow, &flow->relay->brief, now);
+	(void)arm_timer(flow->relay, mono_add(now, flow->idle->patience_ns));
 }
 
 static void end_flow(struct udp_flow *flow)
@@ -61,7 +87,7 @@ static void end_flow(struct udp_flow *flow)
 		relay->run = (struct udp_run){ .flow = NULL };
 	loop_unwatch(relay->ns->host->loop, &flow->watch);
 	close(flow->watch.fd);
-	idle_remove(idle_of(flow), flow);
+	idle_remove(flow);
 	flow_remove(relay->ns->flows, &flow->flow);
 	pool_give(&relay->flows, flow);
 }
@@ -82,21 +108,14 @@ static void on_timer(void *arg, mono_t now)
 {
 	struct udp_relay *relay = arg;
 
-	expire(&relay->idle, now);
-	expire(&relay->idle_dns, now);
+	expire(&relay->patient, now);
+	expire(&relay->brief, now);
 
-	mono_t next = mono_min(deadline_of(&relay->idle), deadline_of(&relay->idle_dns));
+	mono_t next = mono_min(deadline_of(&relay->patient), deadline_of(&relay->brief));
 	if (mono_is_never(next))
 		return;
 	/* This timer has just left the heap, so there is a place for it. */
 	(void)loop_set_timer(relay->ns->host->loop, &relay->timer, mono_add(next, TIMER_SLACK_NS));
-}
-
-static int arm_timer(struct udp_relay *relay, mono_t deadline)
-{
-	if (relay->timer.place != 0 && !mono_before(deadline, relay->timer.at))
-		return 0;
-	return loop_set_timer(relay->ns->host->loop, &relay->timer, deadline);
 }
 
 static void on_socket(void *arg, uint32_t events, mono_t now)
@@ -175,7 +194,7 @@ static struct udp_flow *add_flow(struct udp_relay *relay, const struct flow_key 
 		.watch = { .fn = on_socket, .arg = flow },
 		.segment_max = UINT16_MAX,
 	};
-	struct udp_idle *idle = idle_of(flow);
+	struct udp_idle *idle = usual_idle(flow);
 	if (arm_timer(relay, mono_add(now, idle->patience_ns)) < 0 ||
 	    loop_watch(relay->ns->host->loop, &flow->watch, fd, EPOLLIN) < 0) {
 		pool_give(&relay->flows, flow);
@@ -259,8 +278,8 @@ int udp_relay_open(struct netstack *ns, struct udp_relay **ret_relay)
 	}
 	relay->ns = ns;
 	relay->timer = (struct timer){ .fn = on_timer, .arg = relay };
-	relay->idle.patience_ns = UDP_IDLE_S * NS_PER_S;
-	relay->idle_dns.patience_ns = UDP_IDLE_DNS_S * NS_PER_S;
+	relay->patient.patience_ns = UDP_IDLE_S * NS_PER_S;
+	relay->brief.patience_ns = UDP_IDLE_DNS_S * NS_PER_S;
 	*ret_relay = relay;
 	return 0;
 }
@@ -268,10 +287,10 @@ int udp_relay_open(struct netstack *ns, struct udp_relay **ret_relay)
 void udp_relay_close(struct udp_relay *relay, mono_t now)
 {
 	(void)now;
-	while (relay->idle.oldest)
-		end_flow(relay->idle.oldest);
-	while (relay->idle_dns.oldest)
-		end_flow(relay->idle_dns.oldest);
+	while (relay->patient.oldest)
+		end_flow(relay->patient.oldest);
+	while (relay->brief.oldest)
+		end_flow(relay->brief.oldest);
 	loop_cancel_timer(relay->ns->host->loop, &relay->timer);
 	pool_release(&relay->flows);
 	free(relay);

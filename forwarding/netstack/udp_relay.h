@@ -11,7 +11,8 @@ struct udp_flow {
 	struct flow flow; /* first */
 	struct udp_relay *relay;
 	struct watch watch;
-	struct udp_flow *older, *newer; /* by last activity, among flows of equal patience */
+	struct udp_idle *idle;		/* the list that it is in */
+	struct udp_flow *older, *newer; /* in that list */
 	struct quote quote;		/* the peer's last datagram */
 	uint8_t ttl;			/* that the socket sends with; 0 = the host's own choice */
 	uint16_t segment_max;		/* datagrams above it are not sent by UDP_SEGMENT */
@@ -36,7 +37,8 @@ struct udp_run {
 struct udp_relay {
 	struct netstack *ns;
 	struct pool flows;
-	struct udp_idle idle, idle_dns;
+	/* Flows of port 53, and those that the network refused last, are waited for less. */
+	struct udp_idle patient, brief;
 	struct timer timer; /* when the first flow may have idled long enough */
 	struct udp_run run;
 	uint8_t packet[UDP_PACKET_MAX]; /* one to be fragmented */
@@ -56,3 +58,6 @@ unsigned udp_flow_errors(struct udp_flow *flow, mono_t now);
 
 /* udp_relay.c: the flow is in use. */
 void udp_touch(struct udp_flow *flow, mono_t now);
+/* The target answered, or the network said that it cannot: how long an idle flow is kept. */
+void udp_answered(struct udp_flow *flow, mono_t now);
+void udp_refused(struct udp_flow *flow, mono_t now);

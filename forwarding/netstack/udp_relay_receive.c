@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* UDP towards the peer: the target's datagrams, and what the network says about ours. */
+#include <errno.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,6 +18,13 @@ struct control {
 	};
 };
 
+static void on_report(struct udp_flow *flow, const struct report *report, mono_t now)
+{
+	if (report->err == ECONNREFUSED || report->err == EHOSTUNREACH)
+		udp_refused(flow, now);
+	report_emit(flow->relay->ns, flow->flow.key.slot, report, &flow->quote, now);
+}
+
 unsigned udp_flow_errors(struct udp_flow *flow, mono_t now)
 {
 	int fd = flow->watch.fd;
@@ -25,12 +33,10 @@ unsigned udp_flow_errors(struct udp_flow *flow, mono_t now)
 	size_t length;
 	char start[1];
 
-	while (n < ERRORS_PER_CALL && report_take(fd, start, sizeof(start), &report, &length)) {
-		report_emit(flow->relay->ns, flow->flow.key.slot, &report, &flow->quote, now);
-		n++;
-	}
+	for (; n < ERRORS_PER_CALL && report_take(fd, start, sizeof(start), &report, &length); n++)
+		on_report(flow, &report, now);
 	if (n == 0 && report_take_pending(fd, &report)) {
-		report_emit(flow->relay->ns, flow->flow.key.slot, &report, &flow->quote, now);
+		on_report(flow, &report, now);
 		n++;
 	}
 	return n;
@@ -116,7 +122,7 @@ void udp_flow_receive(struct udp_flow *flow, mono_t now)
 	int n = recvmmsg(flow->watch.fd, messages, RECEIVE_BATCH, MSG_DONTWAIT, NULL);
 	if (n <= 0)
 		return;
-	udp_touch(flow, now);
+	udp_answered(flow, now);
 	for (int i = 0; i < n; i++)
 		emit_message(flow, &messages[i]);
 }
