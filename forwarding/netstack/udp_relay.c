@@ -136,10 +136,12 @@ static void set_options(int fd, uint8_t version)
 		int discover = IP_PMTUDISC_DONT;
 		setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
+		setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
 	} else {
 		int discover = IPV6_PMTUDISC_DONT;
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover, sizeof(discover));
+		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
 	}
 	/* A kernel without it delivers one datagram at a time. */
 	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on));

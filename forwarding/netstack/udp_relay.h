@@ -15,6 +15,7 @@ struct udp_flow {
 	struct udp_flow *older, *newer; /* in that list */
 	struct quote quote;		/* the peer's last datagram */
 	uint8_t ttl;			/* that the socket sends with; 0 = the host's own choice */
+	uint8_t class;			/* traffic class of what it sends, with ECN */
 	uint16_t segment_max;		/* datagrams above it are not sent by UDP_SEGMENT */
 };
 

@@ -7,6 +7,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/udp_relay.h"
+#include "forwarding/pkt/checksum.h"
 
 /* So that one flow's errors cannot hold up the pass; the rest is still there in the next. */
 #define ERRORS_PER_CALL 16
@@ -14,7 +15,7 @@
 struct control {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[2 * CMSG_SPACE(sizeof(int))]; /* segment size, traffic class */
 	};
 };
 
@@ -42,7 +43,26 @@ unsigned udp_flow_errors(struct udp_flow *flow, mono_t now)
 	return n;
 }
 
-static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t length)
+/* Gives a built packet the traffic class that the datagram came with. */
+static void set_class(uint8_t *packet, uint8_t class)
+{
+	if (packet[0] >> 4 == 6) {
+		packet[0] = (uint8_t)(0x60 | class >> 4);
+		packet[1] = (uint8_t)(class << 4);
+		return;
+	}
+
+	uint16_t before, after, checksum;
+	memcpy(&before, packet, 2);
+	packet[1] = class;
+	memcpy(&after, packet, 2);
+	memcpy(&checksum, packet + 10, 2);
+	checksum = checksum_update(checksum, before, after);
+	memcpy(packet + 10, &checksum, 2);
+}
+
+static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t length,
+			  uint8_t class)
 {
 	struct udp_relay *relay = flow->relay;
 	struct netstack *ns = relay->ns;
@@ -58,6 +78,7 @@ static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t 
 	if (total > ns->mtu) {
 		total = build_udp(&target, &peer, payload, length, relay->packet,
 				  sizeof(relay->packet));
+		set_class(relay->packet, class);
 		netstack_emit(ns, key->slot, relay->packet, total);
 		return;
 	}
@@ -65,35 +86,48 @@ static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t 
 	if (!room)
 		return;
 	build_udp(&target, &peer, payload, length, room, total);
+	set_class(room, class);
 	host->packet_send(host->ctx, key->slot, total);
 }
 
-/* Size of the datagrams that the kernel put together in this message; 0: it is one. */
-static size_t segment_size(struct msghdr *msg)
+/* What the kernel says about a message. */
+struct about {
+	size_t segment; /* size of the datagrams that were put together in it; 0: it is one */
+	uint8_t class;	/* traffic class, with ECN */
+};
+
+static void read_control(struct msghdr *msg, struct about *about)
 {
+	int size;
+
+	*about = (struct about){ 0 };
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
-			continue;
-		int size;
-		memcpy(&size, CMSG_DATA(c), sizeof(size));
-		return size > 0 ? (size_t)size : 0;
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&size, CMSG_DATA(c), sizeof(size));
+			about->segment = (size_t)MAX(size, 0);
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+			about->class = *CMSG_DATA(c);
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+			memcpy(&size, CMSG_DATA(c), sizeof(size));
+			about->class = (uint8_t)size;
+		}
 	}
-	return 0;
 }
 
 static void emit_message(struct udp_flow *flow, struct mmsghdr *message)
 {
 	const uint8_t *data = message->msg_hdr.msg_iov->iov_base;
 	size_t left = message->msg_len;
-	size_t segment = segment_size(&message->msg_hdr);
+	struct about about;
 
-	if (segment == 0 || segment >= left) {
-		emit_datagram(flow, data, left);
+	read_control(&message->msg_hdr, &about);
+	if (about.segment == 0 || about.segment >= left) {
+		emit_datagram(flow, data, left, about.class);
 		return;
 	}
 	while (left > 0) {
-		size_t length = MIN(segment, left);
-		emit_datagram(flow, data, length);
+		size_t length = MIN(about.segment, left);
+		emit_datagram(flow, data, length, about.class);
 		data += length;
 		left -= length;
 	}

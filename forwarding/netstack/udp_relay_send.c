@@ -148,6 +148,16 @@ static void set_ttl(struct udp_flow *flow, uint8_t ttl)
 	flow->ttl = ttl;
 }
 
+static void set_class(struct udp_flow *flow, uint8_t class)
+{
+	int value = class;
+	bool v4 = flow->flow.key.destination.family == 4;
+
+	setsockopt(flow->watch.fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS,
+		   &value, sizeof(value));
+	flow->class = class;
+}
+
 void udp_run_add(struct udp_relay *relay, struct udp_flow *flow, const struct view *view,
 		 mono_t now)
 {
@@ -155,11 +165,13 @@ void udp_run_add(struct udp_relay *relay, struct udp_flow *flow, const struct vi
 	size_t length = view->length - view->payload;
 	uint8_t ttl = view->ttl <= TTL_TRACED ? (uint8_t)(view->ttl - 1) : 0;
 
-	if (run->flow != flow || flow->ttl != ttl || run->n == GSO_SEGMENTS_MAX ||
-	    run->bytes + length > GSO_BYTES_MAX)
+	if (run->flow != flow || flow->ttl != ttl || flow->class != view->tos ||
+	    run->n == GSO_SEGMENTS_MAX || run->bytes + length > GSO_BYTES_MAX)
 		udp_run_end(relay, now);
 	if (flow->ttl != ttl)
 		set_ttl(flow, ttl);
+	if (flow->class != view->tos)
+		set_class(flow, view->tos);
 
 	run->flow = flow;
 	run->datagrams[run->n++] = (struct iovec){ view->data + view->payload, length };

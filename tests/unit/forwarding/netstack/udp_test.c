@@ -408,18 +408,9 @@ TEST(a_revision_cuts_what_is_not_allowed_any_more)
 	close(refused.fd);
 }
 
-TEST(a_low_hop_limit_is_passed_on)
+/* Receives 4 bytes; returns the value of an option that the kernel says with them, -1 for none. */
+static int receive_with(const struct target *target, int level, int type)
 {
-	uint8_t packet[100];
-	setup();
-	struct target target = target_open("127.0.0.1");
-	int on = 1;
-	setsockopt(target.fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
-
-	size_t length = datagram(&target.at, PEER_PORT, 4, packet);
-	packet[8] = 6;
-	host_input(PEER_SLOT, packet, length);
-
 	char control[64] __attribute__((aligned(8)));
 	uint8_t byte[8];
 	struct iovec iov = { byte, sizeof(byte) };
@@ -427,15 +418,71 @@ TEST(a_low_hop_limit_is_passed_on)
 			      .msg_iovlen = 1,
 			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
-	struct pollfd pollfd = { .fd = target.fd, .events = POLLIN };
+	struct pollfd pollfd = { .fd = target->fd, .events = POLLIN };
 	CHECK_EQ(poll(&pollfd, 1, HOST_PATIENCE_MS), 1);
-	CHECK_EQ(recvmsg(target.fd, &msg, 0), 4);
+	CHECK_EQ(recvmsg(target->fd, &msg, 0), 4);
+
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	CHECK(c && c->cmsg_type == IP_TTL);
-	int ttl;
-	memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
-	CHECK_EQ(ttl, 5);
+	if (!c || c->cmsg_level != level || c->cmsg_type != type)
+		return -1;
+	return *CMSG_DATA(c);
+}
+
+TEST(a_low_hop_limit_is_passed_on)
+{
+	uint8_t packet[100];
+	int on = 1;
+	setup();
+	struct target target = target_open("127.0.0.1");
+	setsockopt(target.fd, IPPROTO_IP, IP_RECVTTL, &on, sizeof(on));
+
+	static const uint8_t ttls[] = { 6, 64, 3 }, want[] = { 5, 64, 2 };
+	for (size_t i = 0; i < ARRAY_SIZE(ttls); i++) {
+		size_t length = datagram(&target.at, PEER_PORT, 4, packet);
+		packet[8] = ttls[i];
+		host_input(PEER_SLOT, packet, length);
+		CHECK_EQ(receive_with(&target, IPPROTO_IP, IP_TTL), want[i]);
+	}
 	close(target.fd);
+}
+
+/* DSCP and ECN, there and back. */
+static void traffic_class(const char *address, int level, int receive, int type)
+{
+	static const uint8_t classes[] = { 0x02, 0xb8, 0x00 };
+	uint8_t packet[100];
+	struct view view;
+	int on = 1;
+	setup();
+	struct target target = target_open(address);
+	bool v4 = target.at.addr.family == 4;
+	setsockopt(target.fd, level, receive, &on, sizeof(on));
+
+	for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		size_t length = datagram(&target.at, PEER_PORT, 4, packet);
+		packet[0] = v4 ? packet[0] : (uint8_t)(0x60 | classes[i] >> 4);
+		packet[1] = v4 ? classes[i] : (uint8_t)(classes[i] << 4);
+		host_input(PEER_SLOT, packet, length);
+		CHECK_EQ(receive_with(&target, level, type), classes[i]);
+
+		int class = classes[i];
+		setsockopt(target.fd, level, type, &class, sizeof(class));
+		host_input(PEER_SLOT, packet, length);
+		target_echo(&target);
+		host_expect(&view);
+		CHECK_EQ(view.tos, classes[i]);
+	}
+	close(target.fd);
+}
+
+TEST(the_traffic_class_is_kept)
+{
+	traffic_class("127.0.0.1", IPPROTO_IP, IP_RECVTOS, IP_TOS);
+}
+
+TEST(the_traffic_class_is_kept_over_ipv6)
+{
+	traffic_class("::1", IPPROTO_IPV6, IPV6_RECVTCLASS, IPV6_TCLASS);
 }
 
 TEST(closing_ends_all)
