@@ -176,6 +176,7 @@ static int open_stages(struct engine *engine)
 static void init(struct engine *engine, const struct engine_boot *boot)
 {
 	engine->boot = *boot;
+	engine->route_fd = -1;
 	engine->counters = boot->counters;
 	engine->timer = (struct timer){ .fn = on_timer, .arg = engine };
 	engine->udp_options.no_gso = getenv("CULVERT_NO_GSO") != NULL;
@@ -207,6 +208,8 @@ int engine_open(const struct engine_boot *boot, struct engine **ret_engine)
 	engine->wall_checked_at = loop_now(engine->loop);
 	wg_set_wall_offset(engine->wg, loop_wall_ns() - loop_now(engine->loop).ns);
 
+	/* Where that is not possible, a source that is gone is still noticed when it is used. */
+	(void)engine_routes_open(engine);
 	/* Too few descriptors, say: control hears of it with its first snapshot. */
 	(void)engine_open_backend(engine, NULL);
 	r = engine_ipc_open(engine);
@@ -245,6 +248,7 @@ void engine_close(struct engine *engine)
 
 	for (size_t i = 0; i < ARRAY_SIZE(engine->ports); i++)
 		udp_sockets_close(&engine->ports[i].sockets);
+	closep(&engine->route_fd);
 	closep(&engine->boot.control_fd);
 	closep(&engine->boot.supervisor_fd);
 	closep(&engine->boot.raw_icmp_fd);

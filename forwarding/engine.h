@@ -60,6 +60,11 @@ struct engine {
 	unsigned port; /* which of them is in use */
 	struct udp_receiver *receiver;
 	struct udp_sender *sender;
+	int route_fd; /* news of links and routes; -1 where not to be had */
+	struct watch route_watch;
+	uint32_t interfaces[16]; /* that peers came in by; 0 = free */
+	unsigned interface;	 /* the last of them */
+
 	uint8_t *room; /* where the next packet to a peer is written */
 	size_t room_length;
 	bool sending; /* a packet in that room is being encrypted */
@@ -115,6 +120,13 @@ int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_
 		       char ret_text[FAULT_TEXT_MAX]);
 /* Handshakes with every peer whose endpoint is known: what a new engine does. */
 void engine_peers_greet(struct engine *engine, mono_t now);
+
+/* engine_routes.c */
+
+/* Watches the host's links and routes. 0 or negative errno: the engine works without, too. */
+int engine_routes_open(struct engine *engine);
+/* A peer's datagram came in by that interface. */
+void engine_routes_note(struct engine *engine, uint32_t interface);
 
 /* engine_ipc.c */
 

@@ -54,35 +54,6 @@ static bool same_conf(const struct snapshot_peer *a, const struct snapshot_peer 
 	       endpoint_equal(&a->endpoint, &b->endpoint);
 }
 
-/* The counters page outlives an engine that died, so it may know better than a snapshot. */
-static struct endpoint last_endpoint(const struct engine *engine, const struct snapshot_peer *peer)
-{
-	const struct peer_counters *row = &engine->counters->peers[peer->slot];
-	bool known = row->endpoint.addr.family != 0 &&
-		     memcmp(&row->key_tag, peer->public_key.b, sizeof(row->key_tag)) == 0;
-
-	return known ? row->endpoint : peer->endpoint;
-}
-
-/* Where wg shall look for the peer; family 0: where it last was. */
-static struct endpoint endpoint_for(const struct engine *engine, const struct snapshot_peer *before,
-				    const struct snapshot_peer *peer)
-{
-	if (!engine->snap)
-		return last_endpoint(engine, peer);
-	if (before && endpoint_equal(&before->endpoint, &peer->endpoint))
-		return (struct endpoint){ 0 };
-	return peer->endpoint;
-}
-
-/* The same when peers come back that were perhaps removed. */
-static struct endpoint endpoint_again(const struct engine *engine, const struct snapshot_peer *peer)
-{
-	if (wg_has_peer(engine->wg, peer->slot))
-		return (struct endpoint){ 0 };
-	return last_endpoint(engine, peer);
-}
-
 static int refuse(const struct snapshot_peer *peer, int err, char ret_text[FAULT_TEXT_MAX])
 {
 	char key[KEY_TEXT_SIZE];
@@ -100,10 +71,10 @@ static int refuse(const struct snapshot_peer *peer, int err, char ret_text[FAULT
 }
 
 static int set_peer(struct engine *engine, const struct snapshot *snap,
-		    const struct snapshot_peer *peer, struct endpoint endpoint, mono_t now)
+		    const struct snapshot_peer *peer, mono_t now)
 {
 	struct wg_peer_conf conf = { .public_key = peer->public_key,
-				     .endpoint = endpoint,
+				     .endpoint = peer->endpoint,
 				     .persistent_keepalive_s = peer->persistent_keepalive_s,
 				     .allowed_ips = addresses(snap, peer),
 				     .n_allowed_ips = peer->addresses.count };
@@ -145,7 +116,7 @@ static int set_changed(struct engine *engine, const struct snapshot *to, mono_t 
 		    same_addresses(engine->snap, old, to, next.row))
 			continue;
 
-		int r = set_peer(engine, to, next.row, endpoint_for(engine, old, next.row), now);
+		int r = set_peer(engine, to, next.row, now);
 		if (r < 0)
 			return refuse(next.row, r, ret_text);
 	}
@@ -171,7 +142,7 @@ static void restore(struct engine *engine, const struct snapshot *from, mono_t n
 		(void)wg_set_private_key(engine->wg, &to->private_key, now);
 	wg_set_mtu(engine->wg, to->mtu);
 	for (struct peers peers = peers_of(to); peers.left > 0; peers.row++, peers.left--)
-		(void)set_peer(engine, to, peers.row, endpoint_again(engine, peers.row), now);
+		(void)set_peer(engine, to, peers.row, now);
 }
 
 int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,
@@ -190,10 +161,17 @@ int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_
 	return r;
 }
 
+/* The counters page outlives an engine that died, so it knows peers that the snapshot does not. */
+static bool endpoint_known(const struct engine *engine, const struct snapshot_peer *peer)
+{
+	return peer->endpoint.addr.family != 0 ||
+	       engine->counters->peers[peer->slot].endpoint.addr.family != 0;
+}
+
 void engine_peers_greet(struct engine *engine, mono_t now)
 {
 	for (struct peers p = peers_of(engine->snap); p.left > 0; p.row++, p.left--)
-		if (last_endpoint(engine, p.row).addr.family != 0)
+		if (endpoint_known(engine, p.row))
 			wg_initiate(engine->wg, p.row->slot, now);
 	udp_flush(engine->sender, now);
 }
