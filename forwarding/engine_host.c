@@ -68,10 +68,9 @@ static void on_session(void *ctx, uint32_t slot, bool initiator, mono_t now)
 	const struct ipc_event event = { .type = ENGINE_EVENT_HANDSHAKE,
 					 .slot = slot,
 					 .at = loop_wall_ns() };
-	struct node_counters *node = &engine->counters->node;
+	(void)initiator;
 	(void)now;
 
-	counter_add(initiator ? &node->handshakes_initiator : &node->handshakes_responder, 1);
 	engine_ipc_event(engine, &event);
 }
 
