@@ -71,7 +71,13 @@
 #define UDP_IDLE_DNS_S 30
 #define UDP_FLOWS_PER_PEER_MAX 4096
 #define TCP_HALF_OPEN_S 600
-#define TCP_IDLE_S (2 * 3600 + 4 * 60) /* RFC 5382 REQ-5 */
+#define TCP_SYN_MAX 256 /* headers of a SYN that is held during the dial */
+#define TCP_BATCH_PACKETS_MAX 2048
+#define TCP_OOSEQ_SEGMENTS_MAX 1024 /* of one flow */
+#define TCP_WINDOW_START (64u * 1024)
+#define TCP_WINDOW_MAX (16u * 1024 * 1024)
+#define TCP_BUFFER_BYTES_MAX (256u * 1024 * 1024) /* of all flows */
+#define TCP_IDLE_S (2 * 3600 + 4 * 60)		  /* RFC 5382 REQ-5 */
 #define PINGS_MAX 1024
 #define PINGS_PER_PEER_MAX 256
 #define PING_TIMEOUT_S 10

@@ -52,7 +52,11 @@
 #define CHECKSUM_CHECK_ICMP6 0
 #define LWIP_CHECKSUM_ON_COPY 0
 
-/* TCP: windows are per flow, segments as large as IP allows. */
+/*
+ * TCP: windows are per flow, segments as large as IP allows. The window is a
+ * variable in C, set for the flow at hand; to the preprocessor of lwIP's own
+ * checks it is the constant.
+ */
 extern unsigned int netstack_window_adjust;
 #define TCP_MSS 65495
 #define LWIP_WND_SCALE 1
@@ -71,6 +75,8 @@ extern unsigned int netstack_window_adjust;
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define TCP_TMR_INTERVAL 40
 #define TCP_MSL 15000
+#define LWIP_HOOK_FILENAME "lwip_hooks.h"
+#define LWIP_HOOK_TCP_ISN netstack_isn
 
 /* Constants that cannot be checked while TCP_WND is a variable. */
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1
