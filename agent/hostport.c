@@ -38,7 +38,7 @@ static bool looks_like_address(const char *host)
 {
 	const char *dot = strrchr(host, '.');
 	const char *last = dot ? dot + 1 : host;
-	return strspn(last, "0123456789") == strlen(last);
+	return last[0] != '\0' && strspn(last, "0123456789") == strlen(last);
 }
 
 static int parse_port(const char *digits, uint16_t *ret_port)

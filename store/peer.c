@@ -111,26 +111,102 @@ int store_peer_find_key(struct store *store, const struct wg_key *key, struct pe
 	return find(&q, ret_peer);
 }
 
+/*
+ * Rows of a child table in the order of their peers, read alongside the peers:
+ * a whole list costs one statement a table instead of one a row.
+ */
+struct children {
+	struct query q;
+	bool more;
+	char peer[ID_MAX + 1]; /* whose the row at hand is */
+};
+
+static void children_step(struct children *children)
+{
+	children->more = query_step(&children->q) == 1;
+	if (children->more)
+		query_take_text(&children->q, children->peer, sizeof(children->peer));
+}
+
+static void children_open(struct children *children, struct store *store, const char *sql,
+			  const char *after)
+{
+	query_open(&children->q, store, sql);
+	query_put_text(&children->q, after);
+	children_step(children);
+}
+
+static bool children_has(const struct children *children, const struct peer *peer)
+{
+	return children->more && strcmp(children->peer, peer->id) == 0;
+}
+
+/* The three statements of a list. */
+struct listing {
+	struct query peers;
+	struct children addresses, tags;
+};
+
+static void listing_open(struct listing *l, struct store *store, const char *after, size_t limit)
+{
+	query_open(&l->peers, store,
+		   "SELECT " COLUMNS " FROM peer WHERE id > ? ORDER BY id LIMIT ?");
+	query_put_text(&l->peers, after);
+	query_put_int(&l->peers, (int64_t)MIN(limit, (size_t)PEERS_MAX));
+	children_open(&l->addresses, store,
+		      "SELECT peer, address, bits FROM peer_address WHERE peer > ?"
+		      " ORDER BY peer, place",
+		      after);
+	children_open(&l->tags, store,
+		      "SELECT peer, tag FROM peer_tag WHERE peer > ? ORDER BY peer, place", after);
+}
+
+static int listing_error(const struct listing *l)
+{
+	if (l->peers.error < 0)
+		return l->peers.error;
+	return l->addresses.q.error < 0 ? l->addresses.q.error : l->tags.q.error;
+}
+
+/* 1: the next peer; 0: no more; negative errno. */
+static int listing_next(struct listing *l, struct peer *peer)
+{
+	int r = query_step(&l->peers);
+	if (r <= 0)
+		return r;
+	take_row(&l->peers, peer);
+
+	peer->n_addresses = peer->n_tags = 0;
+	while (children_has(&l->addresses, peer) && peer->n_addresses < PEER_ADDRESSES_MAX) {
+		query_take_prefix(&l->addresses.q, &peer->addresses[peer->n_addresses++]);
+		children_step(&l->addresses);
+	}
+	while (children_has(&l->tags, peer) && peer->n_tags < PEER_TAGS_MAX) {
+		query_take_text(&l->tags.q, peer->tags[peer->n_tags++], sizeof(peer->tags[0]));
+		children_step(&l->tags);
+	}
+	r = listing_error(l);
+	return r < 0 ? r : 1;
+}
+
 int store_peer_each(struct store *store, const char *after, size_t limit,
 		    int (*fn)(void *ctx, const struct peer *peer), void *ctx)
 {
-	struct query q;
+	struct listing listing;
 	struct peer peer = { .slot = 0 };
-	int r = 0;
 
-	query_open(&q, store, "SELECT " COLUMNS " FROM peer WHERE id > ? ORDER BY id LIMIT ?");
-	query_put_text(&q, after);
-	query_put_int(&q, (int64_t)MIN(limit, (size_t)PEERS_MAX));
-	while (r >= 0 && query_step(&q) == 1) {
-		take_row(&q, &peer);
-		r = q.error < 0 ? q.error : get_lists(store, &peer);
-		if (r == 0)
-			r = fn(ctx, &peer);
+	listing_open(&listing, store, after, limit);
+	int r = listing_next(&listing, &peer);
+	while (r > 0) {
+		r = fn(ctx, &peer);
+		if (r >= 0)
+			r = listing_next(&listing, &peer);
 	}
 	key_wipe(&peer.preshared_key);
-
-	int closed = query_close(&q);
-	return r < 0 ? r : closed;
+	query_close(&listing.peers);
+	query_close(&listing.addresses.q);
+	query_close(&listing.tags.q);
+	return r;
 }
 
 int store_peer_count(struct store *store, size_t *ret_count)

@@ -108,7 +108,7 @@ TEST(ids_sort_in_the_order_of_making)
 	agent_fixture_fresh();
 	struct peer last = add_peer("0", NULL);
 	for (int i = 1; i < 30; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof(name), "%d", i);
 		struct peer peer = add_peer(name, NULL);
 		CHECK(strcmp(peer.id, last.id) > 0);

@@ -73,7 +73,7 @@ static struct {
 } t;
 
 /* Starts the agent on the directory as it is. 0 or the error of agent_open. */
-static int agent_fixture_start(void)
+static inline int agent_fixture_start(void)
 {
 	struct agent_conf conf = {
 		.loop = t.loop,
@@ -90,14 +90,14 @@ static int agent_fixture_start(void)
 	return r;
 }
 
-static void agent_fixture_stop(void)
+static inline void agent_fixture_stop(void)
 {
 	agent_close(t.agent);
 	t.agent = NULL;
 }
 
 /* A fresh agent on 10.77.0.1/16 and fd77::1/64, the engine being there. */
-static void agent_fixture_fresh(void)
+static inline void agent_fixture_fresh(void)
 {
 	agent_fixture_stop();
 	if (!t.loop)
