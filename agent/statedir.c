@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -114,33 +116,6 @@ static int take_over(const char *dir, int fd, const struct identity *who, struct
 	return r < 0 ? refuse(reterr, r, dir, strerror(-r)) : 0;
 }
 
-/* As root: control has fewer rights on the way to dir than we have. */
-static int check_way(const char *dir, const struct identity *who, struct fault *reterr)
-{
-	char path[4096];
-	snprintf(path, sizeof(path), "%s", dir);
-
-	for (char *slash = strrchr(path, '/'); who->change && slash > path;
-	     slash = strrchr(path, '/')) {
-		struct stat st;
-		*slash = '\0';
-		if (stat(path, &st) < 0)
-			return refuse_errno(reterr, dir);
-
-		mode_t search = st.st_uid == who->uid	? S_IXUSR
-				: st.st_gid == who->gid ? S_IXGRP
-							: S_IXOTH;
-		if (!(st.st_mode & search)) {
-			char text[FAULT_TEXT_MAX];
-			snprintf(text, sizeof(text),
-				 "user %u, which serves it, may not pass through %.100s",
-				 (unsigned)who->uid, path);
-			return refuse(reterr, -EACCES, dir, text);
-		}
-	}
-	return 0;
-}
-
 static int lock(const char *dir, int dir_fd, const struct identity *who, int *ret_fd,
 		struct fault *reterr)
 {
@@ -178,7 +153,69 @@ int statedir_open(const char *dir, const struct identity *who, int *ret_lock_fd,
 		return refuse_errno(reterr, dir);
 
 	r = take_over(dir, fd, who, reterr);
-	if (r == 0)
-		r = check_way(dir, who, reterr);
 	return r < 0 ? r : lock(dir, fd, who, ret_lock_fd, reterr);
+}
+
+static bool may_pass(const char *path, const struct identity *who)
+{
+	struct stat st;
+	if (stat(path, &st) < 0)
+		return false;
+
+	mode_t search = S_IXOTH;
+	if (st.st_uid == who->uid)
+		search = S_IXUSR;
+	else if (st.st_gid == who->gid)
+		search = S_IXGRP;
+	return st.st_mode & search;
+}
+
+/* Cuts path to the first directory that who may not pass. false: there is none. */
+static bool find_obstacle(char *path, const struct identity *who)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (!may_pass(path, who))
+			return true;
+		*slash = '/';
+	}
+	return false;
+}
+
+static int cover(const char *obstacle, const char *dir)
+{
+	unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+
+	/* Opened in the new namespace: only its own mounts can be bound in it. */
+	char source[32];
+	_cleanup_(closep) int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || mount("culvert", obstacle, "tmpfs", flags, "mode=0755,size=64k") < 0)
+		return -errno;
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
+
+	int r = make_parents(dir);
+	if (r < 0)
+		return r;
+	if (mkdir(dir, 0755) < 0 || mount(source, dir, NULL, MS_BIND, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int statedir_reach(const char *dir, const struct identity *who, struct fault *reterr)
+{
+	char path[4096];
+	snprintf(path, sizeof(path), "%s", dir);
+	if (!who->change || !find_obstacle(path, who))
+		return 0;
+
+	int r = cover(path, dir);
+	if (r < 0) {
+		char text[FAULT_TEXT_MAX];
+		snprintf(text, sizeof(text), "user %u, which serves it, may not pass %.100s",
+			 (unsigned)who->uid, path);
+		return refuse(reterr, r, dir, text);
+	}
+	return 0;
 }

@@ -18,3 +18,12 @@
  */
 int statedir_open(const char *dir, const struct identity *who, int *ret_lock_fd,
 		  struct fault *reterr);
+
+/*
+ * In the process that will become who, while it is root still: makes sure that
+ * who can reach dir. A private directory on the way (/root, mktemp -d) stays as
+ * it is; this process gets a mount namespace of its own in which an empty
+ * directory with dir in its place lies over it. 0, or negative errno with a
+ * sentence in reterr->text.
+ */
+int statedir_reach(const char *dir, const struct identity *who, struct fault *reterr);

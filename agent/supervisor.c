@@ -13,6 +13,7 @@
 #include "agent/base/loop.h"
 #include "agent/notify.h"
 #include "agent/pinger.h"
+#include "agent/statedir.h"
 
 #define MESSAGES_PER_PASS 64
 
@@ -226,6 +227,11 @@ static _Noreturn void run_child(const struct child *child, int fd, int peer_fd, 
 	};
 
 	log_setup(conf->log_format, conf->log_level, child->name);
+	struct fault fault;
+	if (!is_engine && statedir_reach(conf->state_dir, &conf->who, &fault) < 0) {
+		log_error("%s", fault.text);
+		_exit(CONTROL_STATE_UNUSABLE);
+	}
 	if (isolate_child(&isolation) < 0)
 		_exit(EXIT_FAILURE);
 	if (!is_engine && munmap(engine.counters, sizeof(struct counters)) < 0)

@@ -29,6 +29,7 @@ struct supervisor_conf {
 	struct engine_boot engine;   /* the channels in it are set at each start */
 	struct control_boot control; /* likewise */
 	struct identity who;	     /* whom engine and control run as */
+	const char *state_dir;	     /* what control must be able to reach */
 	int lock_fd;		     /* of the state directory: all three hold it */
 	const char *ping_program;    /* NULL: the engine cannot have ping(8) run */
 	enum log_format log_format;

@@ -146,6 +146,7 @@ static void begin(void)
 			.control_main = play_control,
 			.engine = { .counters = page, .raw_icmp_fd = -1, .raw_icmp6_fd = -1 },
 			.control = { .counters_fd = null_fd, .socket_fd = null_fd, .http_fd = -1 },
+			.state_dir = "/tmp",
 			.lock_fd = null_fd,
 			.ping_program = part.ping_program,
 			.log_level = LOG_LEVEL_ERROR,
