@@ -179,8 +179,7 @@ static void init(struct engine *engine, const struct engine_boot *boot)
 	engine->route_fd = -1;
 	engine->counters = boot->counters;
 	engine->timer = (struct timer){ .fn = on_timer, .arg = engine };
-	engine->udp_options.no_gso = getenv("CULVERT_NO_GSO") != NULL;
-	engine->udp_options.no_gro = getenv("CULVERT_NO_GRO") != NULL;
+	engine->udp_options = (struct udp_options){ boot->no_gso, boot->no_gro };
 
 	for (size_t i = 0; i < ARRAY_SIZE(engine->ports); i++) {
 		struct engine_port *port = &engine->ports[i];

@@ -80,6 +80,7 @@ struct engine_boot {
 	struct counters *counters;     /* the shared page, writable */
 	int raw_icmp_fd, raw_icmp6_fd; /* -1 where not to be had */
 	bool ping_exec;		       /* the supervisor can run ping(8) */
+	bool no_gso, no_gro;	       /* offloads of the outer sockets that are turned off */
 };
 
 /* Runs the engine until it is told to stop. Returns the exit status. Owns the descriptors. */
