@@ -3,15 +3,12 @@
 #include "forwarding/udp.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/base/macros.h"
+#include "tests/own_network.h"
 #include "tests/test.h"
 
 #define NOW ((mono_t){ 1000 * NS_PER_S })
@@ -270,18 +267,8 @@ TEST(refused_offload_falls_back_to_single_sends)
 	tear_down();
 }
 
-static void set_loopback(int mtu)
-{
-	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	struct ifreq ifr = { .ifr_name = "lo", .ifr_mtu = mtu };
-	CHECK_EQ(ioctl(fd, SIOCSIFMTU, &ifr), 0);
-	ifr.ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
-	CHECK_EQ(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
-}
-
 static void send_past_narrow_path(void)
 {
-	set_loopback(1280);
 	set_up(&(struct udp_options){ 0 });
 	const char *const ends[] = { "127.0.0.1", "::1" };
 
@@ -313,25 +300,7 @@ static void send_past_narrow_path(void)
 
 TEST(segments_above_the_route_mtu_are_fragmented)
 {
-	/* A loopback of our own, whose MTU we may change. */
-	fflush(stdout);
-	pid_t child = fork();
-	if (child == 0) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
-			printf("# skipped: no network namespaces here\n");
-			fflush(stdout);
-			_exit(0);
-		}
-		if (setjmp(test_jump) != 0) {
-			fflush(stdout);
-			_exit(1);
-		}
-		send_past_narrow_path();
-		_exit(0);
-	}
-	int status;
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
+	in_own_network(send_past_narrow_path, 1280);
 }
 
 TEST(taken_port_is_named_and_nothing_stays_open)
