@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the subcommands share: bodies from options, requests, lists, names to ids. */
+#include "api/client/command.h"
+
+#include <string.h>
+
+bool option_given(const struct arguments *args, enum client_option option)
+{
+	return args->given & 1u << option;
+}
+
+const char *option_value(const struct arguments *args, enum client_option option)
+{
+	return option_given(args, option) ? args->values[option][0] : NULL;
+}
+
+void set_list(json_t *object, const char *name, const struct arguments *args,
+	      enum client_option option)
+{
+	if (!option_given(args, option))
+		return;
+	json_t *list = json_array();
+	for (size_t i = 0; i < args->n_values[option]; i++)
+		json_array_append_new(list, json_string(args->values[option][i]));
+	json_object_set_new(object, name, list);
+}
+
+void set_text(json_t *object, const char *name, const struct arguments *args,
+	      enum client_option option)
+{
+	if (option_given(args, option))
+		json_object_set_new(object, name, json_string(option_value(args, option)));
+}
+
+void make_path(const struct arguments *args, const char *base, const char *segment,
+	       struct buf *ret_path)
+{
+	buf_init(ret_path, 4096);
+	buf_add_text(ret_path, base);
+	if (segment)
+		add_segment(ret_path, segment);
+	if (option_given(args, OPTION_DRY_RUN))
+		buf_add_text(ret_path, "?dry_run=true");
+}
+
+const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+int run_request(const struct arguments *args, const char *method, const char *path, json_t *body,
+		void (*print)(const struct arguments *args, const json_t *json))
+{
+	struct reply reply;
+	int status = EXIT_OK;
+
+	http_send(&args->server, method, path, body, NULL, &reply);
+	json_decref(body);
+	if (!reply_is_good(&reply))
+		status = reply_complain(&args->server, &reply);
+	else if (args->json && reply.body.data)
+		fwrite(reply.body.data, 1, reply.body.length, stdout);
+	else if (!args->json && print)
+		print(args, reply.json);
+	reply_release(&reply);
+	return status;
+}
+
+int fetch_all(const struct arguments *args, const char *path, json_t **ret_items)
+{
+	json_t *items = json_array();
+	char cursor[256] = "";
+	int status = EXIT_OK;
+
+	do {
+		struct reply reply;
+		struct buf page;
+		buf_init(&page, 4096);
+		buf_printf(&page, "%s?limit=500%s%s", path, *cursor ? "&cursor=" : "", cursor);
+		http_send(&args->server, "GET", page.data ? page.data : path, NULL, NULL, &reply);
+		buf_release(&page);
+		if (reply_is_good(&reply))
+			json_array_extend(items, json_object_get(reply.json, "items"));
+		else
+			status = reply_complain(&args->server, &reply);
+		snprintf(cursor, sizeof(cursor), "%s", text_of(reply.json, "next_cursor"));
+		reply_release(&reply);
+	} while (*cursor && status == EXIT_OK);
+
+	if (status == EXIT_OK)
+		*ret_items = items;
+	else
+		json_decref(items);
+	return status;
+}
+
+int print_all(const struct arguments *args, const char *path, void (*print)(const json_t *items))
+{
+	json_t *items;
+	int status = fetch_all(args, path, &items);
+	if (status != EXIT_OK)
+		return status;
+
+	if (args->json) {
+		json_dumpf(items, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print(items);
+	}
+	json_decref(items);
+	return EXIT_OK;
+}
+
+int find_id(const struct arguments *args, const char *path, const char *member, const char *text,
+	    char ret_id[256])
+{
+	const char *found = NULL;
+	json_t *items, *item;
+	size_t i;
+
+	int status = fetch_all(args, path, &items);
+	if (status != EXIT_OK)
+		return status;
+	json_array_foreach(items, i, item) if (!found && strcmp(text_of(item, "id"), text) == 0)
+		found = text_of(item, "id");
+	json_array_foreach(items, i, item) if (!found && strcmp(text_of(item, member), text) == 0)
+		found = text_of(item, "id");
+
+	if (found)
+		snprintf(ret_id, 256, "%s", found);
+	else
+		fprintf(stderr, "culvert: there is nothing called \"%s\" in %s\n", text, path);
+	json_decref(items);
+	return found ? EXIT_OK : EXIT_ERROR;
+}
