@@ -134,10 +134,12 @@ static bool is_unreachable(const struct report *report, uint8_t version)
 static bool translate(const struct report *report, uint8_t version, struct icmp_error *ret_error)
 {
 	if (is_too_big(report, version)) {
-		*ret_error = version == 4 ? (struct icmp_error){ UNREACHABLE, UNREACHABLE_TOO_BIG,
-								 MIN(report->info, 65535u) }
-					  : (struct icmp_error){ TOO_BIG6, 0, report->info };
-		return true;
+		struct icmp_error v4 = { UNREACHABLE, UNREACHABLE_TOO_BIG,
+					 MIN(report->info, 65535u) };
+		struct icmp_error v6 = { TOO_BIG6, 0, report->info };
+		*ret_error = version == 4 ? v4 : v6;
+		/* IPv6 has no way to say: some size less than that (RFC 1191 had). */
+		return version == 4 || report->info > 0;
 	}
 	if (is_unreachable(report, version) || is_time_exceeded(report, version)) {
 		*ret_error = (struct icmp_error){ report->type, report->code, 0 };

@@ -63,7 +63,7 @@ static inline bool host_write(const char *path, const char *text)
 	return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
-static bool host_unshare(void)
+static inline bool host_unshare(void)
 {
 	if (unshare(CLONE_NEWNET) == 0)
 		return true;
@@ -109,6 +109,14 @@ static inline bool host_network(void)
 	return true;
 }
 
+/* Sets the MTU of loopback in that network. */
+static inline bool host_loopback_mtu(int mtu)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_mtu = mtu };
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return ioctl(fd, SIOCSIFMTU, &lo) == 0;
+}
+
 struct host_packet {
 	uint32_t slot;
 	size_t length;
@@ -126,7 +134,7 @@ static struct host {
 
 	struct addr exec_target; /* of the last ping(8) asked for */
 	uint16_t exec_size;
-	uint32_t exec_ids[PING_EXEC_MAX + 1];
+	uint32_t exec_ids[2 * PINGS_MAX];
 	unsigned n_exec;
 } host;
 
@@ -216,7 +224,7 @@ static void host_start(void)
 	CHECK_EQ(netstack_backend.open(&host.face, &snap.head, &host.backend), 0);
 }
 
-static uint64_t host_drops(enum drop drop)
+static inline uint64_t host_drops(enum drop drop)
 {
 	return counter_get(&host.counters.node.drops[drop]);
 }
@@ -246,7 +254,7 @@ static inline void host_input(uint32_t slot, const uint8_t *packet, size_t lengt
 }
 
 /* Lets the backend work until the peer has got another packet. NULL: it got none. */
-static struct host_packet *host_next(int patience_ms)
+static inline struct host_packet *host_next(int patience_ms)
 {
 	mono_t end = mono_add(loop_refresh(host.loop), patience_ms * NS_PER_MS);
 
@@ -292,7 +300,7 @@ static bool host_join(const struct host_packet *fragment, uint8_t *packet, size_
 }
 
 /* The next whole packet to the peer, reassembled, parsed and verified. */
-static void host_expect(struct view *ret_view)
+static inline void host_expect(struct view *ret_view)
 {
 	static uint8_t packet[66000];
 	size_t length = 0;

@@ -3,6 +3,7 @@
 #include "tests/unit/forwarding/netstack/host.h"
 
 #define RANGE "/proc/sys/net/ipv4/ping_group_range"
+#define IGNORE "/proc/sys/net/ipv4/icmp_echo_ignore_all"
 
 static uint8_t payload[66000];
 
@@ -152,6 +153,67 @@ TEST(many_at_once_by_raw_socket)
 	teardown_raw();
 }
 
+/* Sends an ICMP message from an address of loopback to 127.0.0.1. */
+static void send_from(const char *address, uint8_t *icmp, size_t length)
+{
+	struct endpoint from = { .addr = host_addr(address) };
+	struct endpoint to = { .addr = host_addr("127.0.0.1") };
+	struct sockaddr_storage sa;
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	memset(icmp + 2, 0, 2);
+	uint16_t checksum = checksum_finish(checksum_add(0, icmp, length));
+	memcpy(icmp + 2, &checksum, 2);
+	socklen_t n = endpoint_to_sockaddr(&from, &sa);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&sa, n), 0);
+	n = endpoint_to_sockaddr(&to, &sa);
+	CHECK_EQ(sendto(fd, icmp, length, 0, (struct sockaddr *)&sa, n), length);
+}
+
+/* Answers to anything but a request in flight, by anyone but its target, are none. */
+TEST(false_answers_are_none)
+{
+	uint8_t seen[200], reply[16] = { 0 };
+	struct view view;
+	if (!setup_raw())
+		return;
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	/* 127.0.0.5 answers itself; what it was asked is seen here. */
+	peer_ping("127.0.0.5", 77, 1, 8);
+	expect_reply("127.0.0.5", 77, 1, 8);
+	CHECK_EQ(recv(fd, seen, sizeof(seen), 0), 36);
+	CHECK_EQ(seen[20], 8);
+	uint16_t id = load16(seen + 24), number = load16(seen + 26);
+
+	/* Answered already. */
+	store16(reply + 4, id);
+	store16(reply + 6, number);
+	send_from("127.0.0.5", reply, sizeof(reply));
+	CHECK(host_next(0) == NULL);
+
+	/* From here on the kernel does not answer: requests stay in flight. */
+	CHECK(host_write(IGNORE, "1"));
+	static const int id_off[] = { 1, 0, 0, 0 }, number_off[] = { 0, PINGS_MAX, 100, 0 };
+	static const char *const from[] = { "127.0.0.5", "127.0.0.5", "127.0.0.5", "127.0.0.6" };
+	number++;
+	peer_ping("127.0.0.5", 77, 2, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+		store16(reply + 4, (uint16_t)(id + id_off[i]));
+		store16(reply + 6, (uint16_t)(number + number_off[i]));
+		send_from(from[i], reply, sizeof(reply));
+		CHECK(host_next(0) == NULL);
+	}
+	/* And this is one. */
+	store16(reply + 4, id);
+	store16(reply + 6, number);
+	send_from("127.0.0.5", reply, sizeof(reply));
+	host_expect(&view);
+	CHECK_EQ(view.icmp_seq, 2);
+	CHECK(host_write(IGNORE, "0"));
+	teardown_raw();
+}
+
 TEST(no_way_there_is_told)
 {
 	static const char *const nowhere[] = { "198.51.100.1", "2001:db8::1" };
@@ -260,6 +322,24 @@ TEST(no_answer_is_silence)
 	CHECK(host_next(0) == NULL);
 	done(0, true);
 	CHECK(host_next(0) == NULL);
+}
+
+/* Places are used again; the program that ends late was of the use before. */
+TEST(a_late_end_is_not_of_the_next_ping)
+{
+	if (!is_exec())
+		return;
+	peer_ping("192.0.2.77", 5, 6, 30);
+	done(0, false);
+	for (unsigned i = 1; i < PINGS_MAX; i++) {
+		peer_ping("192.0.2.77", 5, 6, 30);
+		done(i, false);
+	}
+	peer_ping("192.0.2.77", 5, 6, 30);
+	done(0, true);
+	CHECK(host_next(0) == NULL);
+	done(PINGS_MAX, true);
+	expect_reply("192.0.2.77", 5, 6, 30);
 }
 
 TEST(ping_programs_are_bounded)

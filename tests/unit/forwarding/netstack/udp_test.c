@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* UDP of a peer reaches real sockets and comes back; what goes wrong on the way is told by ICMP. */
 #include <errno.h>
+#include <netinet/udp.h>
 
 #include "tests/unit/forwarding/netstack/host.h"
 
@@ -137,6 +138,57 @@ TEST(a_batch_arrives_in_order)
 	host_flush();
 	for (size_t i = 0; i < 200; i++)
 		CHECK_EQ(target_receive(&target, got, sizeof(got), &from), 1000);
+	close(target.fd);
+}
+
+/* The kernel will not cut datagrams apart that are too long for the route. */
+TEST(a_batch_of_long_datagrams_arrives)
+{
+	static uint8_t packet[66000], got[66000];
+	struct sockaddr_storage from;
+	if (!host_network() || !host_loopback_mtu(1300))
+		return;
+	setup();
+	struct target target = target_open("127.0.0.1");
+
+	for (int batch = 0; batch < 2; batch++) {
+		for (size_t i = 0; i < 10; i++)
+			host_input_at(PEER_SLOT, packet,
+				      datagram(&target.at, PEER_PORT, 1392, packet),
+				      loop_now(host.loop));
+		host_flush();
+	}
+	for (size_t i = 0; i < 20; i++)
+		CHECK_EQ(target_receive(&target, got, sizeof(got), &from), 1392);
+	CHECK_EQ(host_drops(DROP_UDP_SEND), 0);
+	CHECK(host_loopback_mtu(65536));
+	close(target.fd);
+}
+
+/* On loopback, what is sent as one to be cut apart arrives as one. */
+TEST(datagrams_that_the_kernel_put_together_come_apart)
+{
+	struct sockaddr_storage from;
+	uint8_t got[100];
+	int size = 1000;
+	setup();
+	struct target target = target_open("127.0.0.1");
+
+	peer_send(&target.at, PEER_PORT, 50);
+	target_receive(&target, got, sizeof(got), &from);
+	if (setsockopt(target.fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
+		return;
+	CHECK_EQ(sendto(target.fd, payload, 9300, 0, (struct sockaddr *)&from,
+			sizeof(struct sockaddr_in)),
+		 9300);
+	for (size_t i = 0; i < 10; i++) {
+		struct view view;
+		host_expect(&view);
+		size_t length = i < 9 ? 1000 : 300;
+		CHECK_EQ(view.length - view.payload, length);
+		CHECK_MEM(view.data + view.payload, payload + 1000 * i, length);
+	}
+	CHECK(host_next(0) == NULL);
 	close(target.fd);
 }
 
