@@ -106,7 +106,7 @@ int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,
 
 enum dataplane_phase { PHASE_STARTING, PHASE_RUNNING, PHASE_SWITCHING, PHASE_DEGRADED };
 
-/* Reasons are whole sentences, kept by the agent; NULL ends the list. */
+/* Reasons are sentences without a full stop, kept by the agent; NULL ends the list. */
 #define REASONS_MAX 8
 struct dataplane_status {
 	enum mode desired;
@@ -156,7 +156,7 @@ struct agent_conf {
 	struct link *link;
 	const struct counters *counters; /* the shared page, read-only */
 	const struct options *options;
-	/* Can the process that does plumbing take kernel mode? Sentences, NULL-ended; empty = yes. */
+	/* Can the process that does plumbing take kernel mode? Sentences without a full stop, NULL-ended; empty = yes. */
 	const char *const *kernel_reasons;
 };
 

@@ -34,9 +34,9 @@ int mode_check(const struct agent *agent, enum mode desired, struct fault *reter
 	for (const char *const *reason = kernel_reasons(agent); *reason; reason++)
 		if (length < sizeof(reasons))
 			length += (size_t)snprintf(reasons + length, sizeof(reasons) - length,
-						   " %s", *reason);
+						   "%s %s", length > 0 ? ";" : "", *reason);
 	return fault_set(reterr, -EOPNOTSUPP, "mode_unavailable",
-			 "Kernel mode is not possible here.%s", reasons);
+			 "Kernel mode is not possible here:%s.", reasons);
 }
 
 static enum dataplane_phase find_phase(const struct agent *agent, enum mode desired)
@@ -75,7 +75,7 @@ static void explain(const struct agent *agent, struct dataplane_status *status)
 	else if (status->desired == MODE_NETSTACK)
 		snprintf(text, size, "Netstack mode was asked for.");
 	else if (status->actual == MODE_NETSTACK)
-		snprintf(text, size, "Kernel mode is not possible here: %s", first ? first : "");
+		snprintf(text, size, "Kernel mode is not possible here: %s.", first ? first : "");
 	else
 		snprintf(text, size, "Kernel mode is possible here.");
 }

@@ -401,14 +401,14 @@ TEST(kernel_mode_that_is_not_possible)
 		agent_dataplane_put(t.agent, MODE_KERNEL, &t.write, &status, agent_fixture_fault()),
 		-EOPNOTSUPP);
 	CHECK_STR(t.fault.problem, "mode_unavailable");
-	CHECK(strstr(t.fault.text, "There is no /dev/net/tun."));
+	CHECK(strstr(t.fault.text, "here: there is no /dev/net/tun."));
 
 	CHECK_EQ(agent_dataplane_get(t.agent, &status), 0);
 	CHECK_EQ(status.desired, MODE_AUTO);
 	CHECK_EQ(status.actual, MODE_NETSTACK);
 	CHECK_EQ(status.phase, PHASE_RUNNING);
 	CHECK(!status.kernel_available && status.netstack_available);
-	CHECK_STR(status.kernel_reasons[0], "There is no /dev/net/tun.");
+	CHECK_STR(status.kernel_reasons[0], "there is no /dev/net/tun");
 	CHECK(!status.kernel_reasons[1]);
 	CHECK(strstr(status.reason, "not possible"));
 }
@@ -423,7 +423,7 @@ TEST(stored_wish_for_kernel_mode_is_degraded)
 		0);
 	CHECK_EQ(status.actual, MODE_KERNEL);
 	agent_fixture_stop();
-	t.kernel_reasons[0] = "There is no /dev/net/tun.";
+	t.kernel_reasons[0] = "there is no /dev/net/tun";
 	CHECK_EQ(agent_fixture_start(), 0);
 	CHECK_EQ(agent_dataplane_get(t.agent, &status), 0);
 	CHECK_EQ(status.phase, PHASE_DEGRADED);

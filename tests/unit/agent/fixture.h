@@ -10,6 +10,7 @@
 #include "agent/base/buf.h"
 #include "agent/link.h"
 #include "agent/options.h"
+#include "forwarding/forwarding.h"
 #include "schema/snapshot.h"
 #include "tests/unit/store/fixture.h"
 
@@ -45,21 +46,6 @@ bool link_engine_running(const struct link *link)
 {
 	(void)link;
 	return !fake_link.engine_gone;
-}
-
-/* Any one-to-one map will do for a key pair here. */
-int forwarding_public_key(const struct wg_key *private_key, struct wg_key *ret_public)
-{
-	for (int i = 0; i < KEY_BYTES; i++)
-		ret_public->b[i] = private_key->b[i] ^ 0xa5;
-	return 0;
-}
-
-void forwarding_generate_private_key(struct wg_key *ret_key)
-{
-	static uint8_t n;
-	memset(ret_key, 0x40, sizeof(*ret_key));
-	ret_key->b[0] = ++n;
 }
 
 static struct {
@@ -107,7 +93,7 @@ static inline void agent_fixture_fresh(void)
 	memset(&t.options, 0, sizeof(t.options));
 	fake_link.error = 0;
 	fake_link.engine_gone = false;
-	t.kernel_reasons[0] = "There is no /dev/net/tun.";
+	t.kernel_reasons[0] = "there is no /dev/net/tun";
 	t.options.node_addresses[0] = fixture_prefix("10.77.0.1/16");
 	t.options.node_addresses[1] = fixture_prefix("fd77::1/64");
 	t.options.n_node_addresses = 2;
