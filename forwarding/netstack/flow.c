@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/netstack/siphash.h"
 #include "schema/model.h"
 
 /* No peer takes more of the table than this, so that others always find room. */
@@ -19,7 +20,6 @@
 
 /* Keys are hashed and compared as bytes: no padding may hide in them. */
 static_assert(sizeof(struct flow_key) == 2 * sizeof(struct addr) + 12, "padding in flow_key");
-static_assert(sizeof(struct flow_key) % 4 == 0, "the hash reads whole words");
 
 struct slot {
 	struct flow *first;
@@ -29,7 +29,7 @@ struct slot {
 
 struct flow_table {
 	uint32_t max, share, count;
-	uint64_t secret[2];
+	struct siphash_key secret;
 	struct counters *counters;
 	uint64_t mask;
 	struct flow **buckets;
@@ -46,7 +46,7 @@ int flow_table_new(uint32_t max, struct counters *counters, struct flow_table **
 	while (n_buckets < max)
 		n_buckets *= 2;
 	table->buckets = calloc(n_buckets, sizeof(struct flow *));
-	if (!table->buckets || getrandom(table->secret, sizeof(table->secret), 0) < 0) {
+	if (!table->buckets || getrandom(&table->secret, sizeof(table->secret), 0) < 0) {
 		int r = table->buckets ? -errno : -ENOMEM;
 		flow_table_free(table);
 		return r;
@@ -69,51 +69,10 @@ void flow_table_free(struct flow_table *table)
 	free(table);
 }
 
-static uint64_t rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32) + v[3];
-	v[2] += v[1];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[2] = rotate(v[2], 32);
-}
-
-/* SipHash-1-3: a peer that chooses its ports must not be able to choose its chain. */
+/* Keyed: a peer that chooses its ports must not be able to choose its chain. */
 static uint64_t hash_key(const struct flow_table *table, const struct flow_key *key)
 {
-	uint64_t v[4] = { table->secret[0] ^ 0x736f6d6570736575u,
-			  table->secret[1] ^ 0x646f72616e646f6du,
-			  table->secret[0] ^ 0x6c7967656e657261u,
-			  table->secret[1] ^ 0x7465646279746573u };
-	const char *bytes = (const char *)key;
-	size_t i = 0;
-
-	for (; i + 8 <= sizeof(*key); i += 8) {
-		uint64_t word;
-		memcpy(&word, bytes + i, 8);
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-	}
-	uint64_t last = (uint64_t)sizeof(*key) << 56;
-	memcpy(&last, bytes + i, sizeof(*key) - i);
-	v[3] ^= last;
-	sip_round(v);
-	v[0] ^= last;
-
-	v[2] ^= 0xff;
-	for (int round = 0; round < 3; round++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash(&table->secret, key, sizeof(*key));
 }
 
 void flow_key_of(uint32_t slot, const struct view *view, struct flow_key *ret_key)
