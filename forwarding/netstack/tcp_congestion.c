@@ -13,6 +13,8 @@
 #define RTO_MAX_US 60000000u
 /* Below that the loop's timer is coarser than the gaps that pacing would make. */
 #define PACING_RTT_MIN_US 2000u
+#define DELAY_MIN_US 4000u
+#define DELAY_SEGMENTS 32u
 #define QUANTUM_MAX 65000u
 
 void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
@@ -23,6 +25,20 @@ void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
 	r->rto_us = RTO_INITIAL_US;
 	if (rtt_us)
 		congestion_on_rtt(r, rtt_us);
+}
+
+/*
+ * Slow start ends where the path's queue begins to fill (after HyStart, RFC
+ * 9406): a loss at twice the window would cost as much again.
+ */
+static void watch_delay(struct tcp_recovery *r, uint32_t rtt_us)
+{
+	if (r->rtt_min_us == 0 || rtt_us < r->rtt_min_us)
+		r->rtt_min_us = rtt_us;
+	bool slow = rtt_us > r->rtt_min_us + MAX(r->rtt_min_us / 4, DELAY_MIN_US);
+	r->slower = slow ? MIN(r->slower + 1, 2) : 0;
+	if (r->slower >= 2 && r->cwnd < r->ssthresh && r->cwnd >= DELAY_SEGMENTS * r->mss)
+		r->ssthresh = r->cwnd;
 }
 
 void congestion_on_rtt(struct tcp_recovery *r, int64_t rtt_us)
@@ -37,6 +53,7 @@ void congestion_on_rtt(struct tcp_recovery *r, int64_t rtt_us)
 		r->rttvar_us = (3 * r->rttvar_us + error) / 4;
 		r->srtt_us = (uint32_t)((7 * (uint64_t)r->srtt_us + rtt) / 8);
 	}
+	watch_delay(r, rtt);
 	r->rto_us = MIN(MAX(r->srtt_us + 4 * r->rttvar_us, RTO_MIN_US), RTO_MAX_US);
 }
 

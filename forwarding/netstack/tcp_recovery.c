@@ -28,7 +28,6 @@ void recovery_init(struct tcp_recovery *r, uint32_t una, uint32_t mss, bool sack
 		.timer_at = MONO_NEVER,
 		.send_at = MONO_NONE,
 		.sent_at = MONO_NONE,
-		.resent_at = MONO_NONE,
 	};
 	congestion_init(r, rtt_us);
 }
@@ -78,7 +77,7 @@ void recovery_on_sent(struct tcp_recovery *r, uint32_t nxt, mono_t now)
 		congestion_after_idle(r);
 	r->nxt = nxt;
 	r->sent_at = now;
-	if (!r->timing) {
+	if (!r->timing && r->mode == RECOVERY_CALM) {
 		r->timing = true;
 		r->timed_seq = nxt;
 		r->timed_at = now;
@@ -176,13 +175,13 @@ static bool loss_seen(const struct tcp_recovery *r)
 	return r->n_ranges && highest(r) - r->una > DUPLICATES * r->mss;
 }
 
-static void enter(struct tcp_recovery *r, enum recovery_mode mode, mono_t now)
+static void enter(struct tcp_recovery *r, enum recovery_mode mode)
 {
 	r->mode = mode;
 	r->point = r->nxt;
 	r->resent_to = r->una;
 	r->probe_due = false;
-	r->resent_at = now;
+	r->resent_nxt = r->nxt;
 	r->timing = false; /* Karn: what is sent twice measures nothing */
 }
 
@@ -196,7 +195,7 @@ static void advance(struct tcp_recovery *r, uint32_t ack, mono_t now)
 	}
 	r->una = ack;
 	r->resent_to = seq_max(r->resent_to, ack);
-	r->resent_at = now;
+	r->resent_nxt = r->nxt;
 	r->backoff = 0;
 	r->probed = r->probe_due = false;
 
@@ -211,17 +210,20 @@ static void advance(struct tcp_recovery *r, uint32_t ack, mono_t now)
 		congestion_on_acked(r, acked, before, now);
 }
 
-/* A resent hole that is still open when its ACK is overdue was lost again. */
-static void check_resent(struct tcp_recovery *r, mono_t now)
+/*
+ * What was sent after the first hole was resent has arrived, the hole not: it
+ * was lost again, a round trip later, so the path is still too full.
+ */
+static void check_resent(struct tcp_recovery *r)
 {
-	int64_t overdue_us = (int64_t)r->srtt_us + r->srtt_us / 4 + 1000;
-
 	if (r->mode == RECOVERY_CALM || !r->sack || !seq_before(r->una, r->resent_to))
 		return;
-	if (mono_sub(now, r->resent_at) <= overdue_us * NS_PER_US)
+	if (!seq_before(r->resent_nxt, highest(r)))
 		return;
 	r->resent_to = r->una;
-	r->resent_at = now;
+	r->resent_nxt = r->nxt;
+	if (r->mode == RECOVERY_FAST)
+		congestion_on_loss(r);
 }
 
 void recovery_on_ack(struct tcp_recovery *r, const struct recovery_ack *ack, mono_t now)
@@ -243,10 +245,10 @@ void recovery_on_ack(struct tcp_recovery *r, const struct recovery_ack *ack, mon
 
 	if (r->mode == RECOVERY_CALM && loss_seen(r)) {
 		congestion_on_loss(r);
-		enter(r, RECOVERY_FAST, now);
+		enter(r, RECOVERY_FAST);
 		set_timer(r, now);
 	}
-	check_resent(r, now);
+	check_resent(r);
 	if (acked)
 		set_timer(r, now);
 }
@@ -273,7 +275,7 @@ bool recovery_on_timeout(struct tcp_recovery *r, mono_t now)
 	/* RFC 2018, 8: the peer may have thrown away what it had reported. */
 	if (!r->sack || r->backoff > 1)
 		r->n_ranges = 0;
-	enter(r, RECOVERY_TIMEOUT, now);
+	enter(r, RECOVERY_TIMEOUT);
 	set_timer(r, now);
 	return true;
 }
@@ -317,7 +319,7 @@ bool recovery_next(const struct tcp_recovery *r, struct seq_range *ret_range)
 	return true;
 }
 
-void recovery_on_resent(struct tcp_recovery *r, const struct seq_range *range, mono_t now)
+void recovery_on_resent(struct tcp_recovery *r, const struct seq_range *range)
 {
 	r->timing = false;
 	if (r->mode == RECOVERY_CALM) {
@@ -325,7 +327,7 @@ void recovery_on_resent(struct tcp_recovery *r, const struct seq_range *range, m
 		return;
 	}
 	if (range->left == r->una)
-		r->resent_at = now;
+		r->resent_nxt = r->nxt;
 	r->resent_to = range->right;
 }
 

@@ -39,9 +39,9 @@ struct tcp_recovery {
 	bool timing;		/* timed_seq is being timed */
 	bool probed, probe_due; /* for the tail under way: sent, to be sent */
 	enum recovery_mode mode;
-	uint32_t point;	    /* una reaches it: recovery is over */
-	uint32_t resent_to; /* holes before it are sent again already */
-	mono_t resent_at;   /* when the first hole was */
+	uint32_t point;	     /* una reaches it: recovery is over */
+	uint32_t resent_to;  /* holes before it are sent again already */
+	uint32_t resent_nxt; /* what was sent beyond it came after the first hole's resending */
 	uint16_t duplicates;
 
 	uint16_t n_ranges;
@@ -53,7 +53,8 @@ struct tcp_recovery {
 	mono_t epoch_at;   /* CUBIC: start of this growth; NONE outside it */
 	double k_s;
 
-	uint32_t srtt_us, rttvar_us, rto_us;
+	uint32_t srtt_us, rttvar_us, rto_us, rtt_min_us;
+	uint8_t slower; /* round trips in a row that took clearly longer than the shortest */
 	uint32_t timed_seq;
 	mono_t timed_at, sent_at;
 	mono_t timer_at; /* probe or retransmission timeout */
@@ -83,7 +84,7 @@ bool recovery_on_timeout(struct tcp_recovery *r, mono_t now);
 /* The next range to send again now, not empty. false: none may be. */
 bool recovery_next(const struct tcp_recovery *r, struct seq_range *ret_range);
 /* The range was sent again, from left as far as right. */
-void recovery_on_resent(struct tcp_recovery *r, const struct seq_range *range, mono_t now);
+void recovery_on_resent(struct tcp_recovery *r, const struct seq_range *range);
 
 /* Bytes under way by our best knowledge; bytes of new data that may follow them. */
 uint32_t recovery_pipe(const struct tcp_recovery *r);

@@ -156,13 +156,13 @@ void tcp_pump_up(struct tcp_flow *flow, mono_t now)
 	}
 }
 
-static void resend(struct tcp_flow *flow, mono_t now)
+static void resend(struct tcp_flow *flow)
 {
 	struct seq_range range;
 
 	while (recovery_next(&flow->recovery, &range)) {
 		range.right = tcp_output_again(flow, &range);
-		recovery_on_resent(&flow->recovery, &range, now);
+		recovery_on_resent(&flow->recovery, &range);
 	}
 }
 
@@ -259,7 +259,7 @@ void tcp_pump_down(struct tcp_flow *flow, mono_t now)
 	if (flow->phase != TCP_OPEN || !flow->pcb)
 		return;
 	glue_enter(flow, now);
-	resend(flow, now);
+	resend(flow);
 	while (sent && total < PUMP_BYTES_MAX && flow->watch.fd >= 0 && flow->readable &&
 	       !flow->down_end && !flow->failed && glue_may_send(flow)) {
 		sent = pump_once(flow, now);
