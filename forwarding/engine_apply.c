@@ -188,7 +188,7 @@ static int apply(struct engine *engine, const struct snapshot *snap, mono_t now,
 
 int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAULT_TEXT_MAX])
 {
-	const struct snapshot *snap;
+	const struct snapshot *snap = NULL;
 	int r = map_snapshot(memfd, &snap);
 	if (r < 0)
 		return explain(r, ret_text, "the snapshot is not valid");
