@@ -36,9 +36,11 @@ void title_init(int argc, char *argv[])
 
 static void set_title(const char *name)
 {
+	/* The kernel keeps 15 characters: "culvert-control" fits. */
 	char title[64];
-	snprintf(title, sizeof(title), "culvert: %s", name);
+	snprintf(title, sizeof(title), "culvert-%s", name);
 	prctl(PR_SET_NAME, title);
+	snprintf(title, sizeof(title), "culvert: %s", name);
 
 	if (title_size == 0)
 		return;

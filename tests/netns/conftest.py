@@ -17,6 +17,7 @@ def lab():
     made = Lab()
     try:
         made.laptop = made.add_client("laptop")
+        made.laptop.allow_all()
         yield made
     finally:
         made.close()

@@ -144,6 +144,7 @@ class Culvert:
         self.namespace = namespace
         self.folder = tempfile.mkdtemp(prefix="culvert-test-")
         os.chown(self.folder, user, user)
+        os.chmod(self.folder, 0o755)
         self.state = os.path.join(self.folder, "state")
         self.socket = os.path.join(self.state, "api.sock")
         self.options = ["--endpoint", endpoint, "--no-http", *options]
@@ -180,13 +181,9 @@ class Culvert:
         found = {}
         for pid in [self.process.pid, *descendants(self.process.pid)]:
             with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                    name = comm.read().strip()
-                for kind in ("control", "engine"):
-                    if kind in name:
-                        found[kind] = pid
-                if name == "culvert":
-                    found["supervisor"] = pid
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as cmdline:
+                    title = cmdline.read().strip("\0 ")
+                found[title.removeprefix("culvert: ") if title.startswith("culvert: ") else "supervisor"] = pid
         return found
 
     def stop(self, how=signal.SIGTERM):
@@ -220,7 +217,7 @@ class WireGuard:
 
     count = 0
 
-    def __init__(self, namespace, text, program="wireguard-go"):
+    def __init__(self, namespace, text, program="wireguard-go", routed=True):
         WireGuard.count += 1
         self.namespace = namespace
         self.name = f"cv{os.getpid() % 100000}n{WireGuard.count}"
@@ -240,11 +237,17 @@ class WireGuard:
         for address in interface["Address"].replace(" ", "").split(","):
             namespace.run("ip", "address", "add", address, "dev", self.name)
         namespace.run("ip", "link", "set", self.name, "mtu", interface.get("MTU", "1420"), "up")
-        for prefix in self.sections["Peer"]["AllowedIPs"].replace(" ", "").split(","):
-            self.route(prefix)
+        if routed:
+            for prefix in self.sections["Peer"]["AllowedIPs"].replace(" ", "").split(","):
+                self.route(prefix)
 
     def route(self, prefix):
         self.namespace.run("ip", "route", "replace", prefix, "dev", self.name)
+
+    def allow_all(self):
+        """The client sends whatever is routed into it: what is refused, Culvert refuses."""
+        self.namespace.run("wg", "set", self.name, "peer", self.sections["Peer"]["PublicKey"],
+                           "allowed-ips", "0.0.0.0/0,::/0")
 
     def show(self, what):
         return self.namespace.run("wg", "show", self.name, what).split()
@@ -272,9 +275,12 @@ def parse_config(text):
 class Lab:
     """The three namespaces of the picture above, a running Culvert and one client."""
 
+    count = 0
+
     def __init__(self, options=(), routes=("10.20.0.0/16", "fd20::/64"), ping_group="0 2147483647",
                  wrapper=(), environment=None):
-        tag = f"cvt{os.getpid() % 100000}"
+        Lab.count += 1
+        tag = f"cvt{os.getpid() % 100000}n{Lab.count}"
         self.clients = []
         self.spaces = []
         try:
@@ -303,10 +309,10 @@ class Lab:
             space.run("ip", "address", "add", v6, "dev", device, "nodad")
             space.run("ip", "link", "set", device, "up")
 
-    def add_client(self, name, namespace=None, **fields):
-        """A new peer with a stock client that has shaken hands on its first packet."""
+    def add_client(self, name, routed=True, **fields):
+        """A new peer with a stock client; routed: the namespace's traffic goes through it."""
         made = self.api.ok("POST", "/v1/peers", {"name": name, **fields})
-        client = WireGuard(namespace or self.client, made["client_config"])
+        client = WireGuard(self.client, made["client_config"], routed=routed)
         client.peer = made
         self.clients.append(client)
         return client
@@ -366,8 +372,10 @@ class Lab:
 
     def ping(self, address, count=1, size=56, wait_s=5, namespace=None, options=()):
         """Number of answers that ping(8) counted."""
-        text = run(*(namespace or self.client).command("ping", "-n", "-i", "0.02", "-c", str(count), "-W", str(wait_s), "-s", str(size),
-                                                       *options, address), check=False)
+        done = subprocess.run((namespace or self.client).command("ping", "-n", "-i", "0.02", "-c", str(count),
+                                                                 "-W", str(wait_s), "-s", str(size), *options, address),
+                              capture_output=True, text=True, timeout=60)
+        text = done.stdout + done.stderr
         for line in text.splitlines():
             if "received" in line:
                 return int(line.split(" received")[0].split()[-1])

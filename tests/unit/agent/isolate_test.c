@@ -63,7 +63,7 @@ static const char *check_process(void)
 		return "makes files that others can read";
 	if (!getcwd(cwd, sizeof(cwd)) || strcmp(cwd, "/") != 0)
 		return "stays in its directory";
-	if (prctl(PR_GET_NAME, name) < 0 || strcmp(name, "culvert: test") != 0)
+	if (prctl(PR_GET_NAME, name) < 0 || strcmp(name, "culvert-test") != 0)
 		return "has another name";
 	if (getenv("SECRET"))
 		return "has the environment of its parent";
