@@ -41,7 +41,7 @@ struct datagram {
 	uint32_t end;	  /* of the payload; 0 until the last fragment came */
 	uint32_t highest; /* end of what has come */
 	uint32_t received;
-	uint32_t header_length; /* 0 until the first fragment came */
+	uint32_t header_length; /* known when the first fragment came */
 	uint64_t units[PAYLOAD_MAX / UNIT / 64];
 	uint8_t *buffer;
 };
@@ -239,11 +239,6 @@ static enum drop place(struct datagram *datagram, const struct view *view)
 	return from == 0 ? place_header(datagram, view) : PASS;
 }
 
-static bool is_whole(const struct datagram *datagram)
-{
-	return datagram->header_length > 0 && datagram->received == datagram->end;
-}
-
 static enum drop finish(struct datagram *datagram, uint8_t **ret_packet, size_t *ret_length)
 {
 	uint8_t *packet = datagram->buffer + HEADER_MAX - datagram->header_length;
@@ -304,7 +299,7 @@ enum drop reassembly_add(struct reassembly *reassembly, uint32_t slot, const str
 		return datagram->verdict;
 
 	datagram->verdict = place(datagram, view);
-	if (datagram->verdict != PASS || !is_whole(datagram))
+	if (datagram->verdict != PASS || datagram->received != datagram->end)
 		return datagram->verdict;
 
 	enum drop drop = finish(datagram, ret_packet, ret_length);

@@ -20,6 +20,14 @@ enum { IP4_RESERVED = 0x8000, IP4_DF = 0x4000, IP4_MF = 0x2000, IP4_OFFSET = 0x1
 enum { IP6_OFFSET = 0xfff8, IP6_MORE = 0x0001 };
 enum { ICMP_ECHO_REPLY = 0, ICMP_ECHO = 8, ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
 
+/* source: in the packet, the destination behind it. */
+static void copy_addresses(struct view *view, const uint8_t *source, size_t size)
+{
+	memcpy(view->source.b, source, size);
+	memcpy(view->destination.b, source + size, size);
+	view->source.family = view->destination.family = view->version;
+}
+
 static bool plausible_ip4(const struct view *view)
 {
 	uint32_t source = load32(view->source.b);
@@ -73,8 +81,7 @@ static enum drop parse_ip4(struct view *view, size_t size)
 	view->fragment = view->more_fragments || view->fragment_offset > 0;
 	view->fragment_id = load16(ip + 4);
 
-	view->source = addr_v4(ip + 12);
-	view->destination = addr_v4(ip + 16);
+	copy_addresses(view, ip + 12, 4);
 	return plausible_ip4(view) ? PASS : DROP_INNER_ADDRESS;
 }
 
@@ -178,8 +185,7 @@ static enum drop parse_ip6(struct view *view, size_t size)
 	view->ttl = ip[7];
 	view->tos = (uint8_t)(load16(ip) >> 4);
 	view->dont_fragment = true;
-	view->source = addr_v6(ip + 8);
-	view->destination = addr_v6(ip + 24);
+	copy_addresses(view, ip + 8, 16);
 	if (!plausible_ip6(view))
 		return DROP_INNER_ADDRESS;
 	return walk_extensions(view);

@@ -213,6 +213,17 @@ TEST(tcp_headers_that_lie)
 	}
 }
 
+TEST(option_kind_as_the_last_byte)
+{
+	make_tcp(&p, A4, B4, 0x10, 0);
+	append(&p, "\1\1\1\2", 4);
+	p.b[32] = 0x60;
+	seal(&p, 20, 6, 16);
+	uint8_t *copy = exact_copy(p.b, p.length);
+	CHECK_DROP(view_parse(copy, p.length, &view), DROP_INNER_TRANSPORT);
+	free(copy);
+}
+
 TEST(udp_length)
 {
 	make_udp(&p, A4, B4, 10);
@@ -383,6 +394,7 @@ TEST(extension_headers_that_lie)
 		{ { 43 }, { { 0, 0, 0, 1 } }, 1, 42 }, /* segments left */
 		{ { 60 }, { { 0, 3, 1, 4 } }, 1, 41 }, /* behind the end */
 		{ { 60 }, { { 0, 255, 1, 4 } }, 1, 41 },
+		{ { 60 }, { { 0, 2, 1, 4 } }, 1, 41 }, /* by 4 bytes only */
 		{ { 43 }, { { 0, 200, 4, 0 } }, 1, 41 },
 		{ { 0 }, { { 0, 0, 1, 5 } }, 1, 42 },		     /* option behind the header */
 		{ { 0 }, { { 0, 0, 0, 0, 0, 0, 0, 5 } }, 1, 47 },    /* option without length */
