@@ -40,18 +40,14 @@ void address_choose_networks(const struct hostaddr *host, struct node *node)
 	node->n_addresses = 2;
 }
 
-/* What is taken inside one network. */
+/* Every address that somebody has. */
 struct taken {
-	struct prefix network;
 	struct prefix *prefixes;
 	size_t n, capacity;
 };
 
 static int take(struct taken *taken, const struct prefix *prefix)
 {
-	if (!prefix_covers(&taken->network, prefix) && !prefix_covers(prefix, &taken->network))
-		return 0;
-
 	if (taken->n == taken->capacity) {
 		size_t capacity = MAX(taken->capacity * 2, (size_t)64);
 		struct prefix *prefixes =
@@ -94,12 +90,27 @@ bool addr_step(struct addr *addr)
 	return false;
 }
 
-/* Lowest address of the network that is neither its first, nor a broadcast, nor taken. */
-static bool lowest_free(struct taken *taken, struct addr *ret_addr)
+static int take_all(struct taken *taken, struct store *store, const struct node *node)
 {
-	qsort(taken->prefixes, taken->n, sizeof(taken->prefixes[0]), compare);
+	int r = 0;
 
-	struct addr candidate = taken->network.addr;
+	for (size_t i = 0; r == 0 && i < node->n_addresses; i++) {
+		struct prefix own = node->addresses[i];
+		own.bits = (uint8_t)addr_bits(&own.addr);
+		r = take(taken, &own);
+	}
+	if (r == 0)
+		r = store_peer_each(store, "", PEERS_MAX, take_peer, taken);
+	if (r == 0)
+		qsort(taken->prefixes, taken->n, sizeof(taken->prefixes[0]), compare);
+	return r;
+}
+
+/* Lowest address of the network that is neither its first, nor a broadcast, nor taken. */
+static bool lowest_free(const struct taken *taken, const struct prefix *network,
+			struct addr *ret_addr)
+{
+	struct addr candidate = network->addr;
 	if (!addr_step(&candidate))
 		return false;
 	for (size_t i = 0; i < taken->n; i++) {
@@ -112,62 +123,47 @@ static bool lowest_free(struct taken *taken, struct addr *ret_addr)
 		}
 	}
 
-	struct addr last = prefix_last(&taken->network);
-	if (!prefix_contains(&taken->network, &candidate) ||
+	struct addr last = prefix_last(network);
+	if (!prefix_contains(network, &candidate) ||
 	    (candidate.family == 4 && addr_equal(&candidate, &last)))
 		return false;
 	*ret_addr = candidate;
 	return true;
 }
 
-/* 1: found; 0: the network is full or has no room for peers. */
-static int free_in(struct store *store, const struct node *node, const struct prefix *router,
-		   struct addr *ret_addr)
+/* 0, or -EADDRNOTAVAIL when the node has the family but nothing free in it. */
+static int give_family(const struct taken *taken, const struct node *node, int family,
+		       struct peer *peer)
 {
-	struct taken taken = { .network = prefix_network(router) };
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < node->n_addresses; i++) {
-		struct prefix own = node->addresses[i];
-		own.bits = (uint8_t)addr_bits(&own.addr);
-		r = take(&taken, &own);
-	}
-	if (r == 0)
-		r = store_peer_each(store, "", PEERS_MAX, take_peer, &taken);
-	if (r == 0)
-		r = lowest_free(&taken, ret_addr);
-	free(taken.prefixes);
-	return r;
-}
-
-static int give_family(struct store *store, const struct node *node, int family, struct peer *peer)
-{
-	bool has_family = false;
-
 	for (size_t i = 0; i < node->n_addresses; i++) {
+		struct prefix network = prefix_network(&node->addresses[i]);
 		struct addr addr;
-		if (node->addresses[i].addr.family != family)
+		if (network.addr.family != family)
 			continue;
-		has_family = true;
-		int r = free_in(store, node, &node->addresses[i], &addr);
-		if (r < 0)
-			return r;
-		if (r > 0) {
+		if (lowest_free(taken, &network, &addr)) {
 			peer->addresses[peer->n_addresses++] =
 				(struct prefix){ .addr = addr, .bits = (uint8_t)addr_bits(&addr) };
 			return 0;
 		}
+		r = -EADDRNOTAVAIL;
 	}
-	return has_family ? -EADDRNOTAVAIL : 0;
+	return r;
 }
 
 int address_give(struct store *store, const struct node *node, struct peer *peer,
 		 struct fault *reterr)
 {
+	struct taken taken = { .n = 0 };
+
 	peer->n_addresses = 0;
-	int r = give_family(store, node, 4, peer);
+	int r = take_all(&taken, store, node);
 	if (r == 0)
-		r = give_family(store, node, 6, peer);
+		r = give_family(&taken, node, 4, peer);
+	if (r == 0)
+		r = give_family(&taken, node, 6, peer);
+	free(taken.prefixes);
 	if (r != -EADDRNOTAVAIL)
 		return r;
 	return fault_add(reterr, "/addresses", "no_free_address",

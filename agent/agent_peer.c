@@ -40,9 +40,10 @@ static int check_peer(struct agent *agent, struct peer *peer, const struct peer 
 		.store = agent->store,
 		.node = &node,
 		.old = old,
+		.addresses_given = peer->n_addresses == 0,
 		.wall_ns = loop_wall_ns(),
 	};
-	if (peer->n_addresses == 0)
+	if (context.addresses_given)
 		r = address_give(agent->store, &node, peer, reterr);
 	if (r == 0)
 		r = validate_peer(&context, peer, reterr);

@@ -18,6 +18,11 @@ struct member {
 	uint32_t slot;
 };
 
+struct learned {
+	char id[ID_MAX + 1];
+	struct endpoint endpoint;
+};
+
 struct tagged {
 	char tag[TAG_MAX + 1];
 	uint32_t slot;
@@ -29,7 +34,7 @@ struct builder {
 	struct node node;
 	struct snapshot_exit exit;
 	struct buf addresses, peers, prefixes, routes, slots, ports;
-	struct buf members, tags;
+	struct buf members, tags, learned;
 	int64_t next_expiry;
 };
 
@@ -43,6 +48,7 @@ static void builder_init(struct builder *b, const struct publish_source *source)
 	buf_init(&b->slots, SLOTS_BYTES_MAX);
 	buf_init(&b->ports, (size_t)ROUTES_MAX * ROUTE_PORTS_MAX * sizeof(struct port_range));
 	buf_init(&b->members, PEERS_MAX * sizeof(struct member));
+	buf_init(&b->learned, PEERS_MAX * sizeof(struct learned));
 	buf_init(&b->tags, (size_t)PEERS_MAX * PEER_TAGS_MAX * sizeof(struct tagged));
 }
 
@@ -57,6 +63,7 @@ static void builder_release(struct builder *b)
 	buf_release(&b->ports);
 	buf_release(&b->members);
 	buf_release(&b->tags);
+	buf_release(&b->learned);
 }
 
 static bool is_in_force(struct builder *b, const struct peer *peer)
@@ -73,24 +80,49 @@ static bool is_in_force(struct builder *b, const struct peer *peer)
 	return true;
 }
 
+static int compare_learned(const void *a, const void *b)
+{
+	const struct learned *left = a, *right = b;
+	return strcmp(left->id, right->id);
+}
+
+/* What was stored of earlier runs; family 0 = nothing. */
+static struct endpoint find_learned(const struct builder *b, const char *id)
+{
+	struct learned key;
+	memcpy(key.id, id, sizeof(key.id));
+
+	if (b->learned.length == 0)
+		return (struct endpoint){ .port = 0 };
+	const struct learned *found =
+		bsearch(&key, b->learned.data, b->learned.length / sizeof(key), sizeof(key),
+			compare_learned);
+	return found ? found->endpoint : (struct endpoint){ .port = 0 };
+}
+
 /* The fixed endpoint, else where the peer was heard last: in this run, or before. */
 static struct endpoint find_endpoint(const struct builder *b, const struct peer *peer)
 {
-	struct endpoint endpoint = { .port = 0 };
+	struct peer_counters row;
 	uint32_t tag;
 
 	if (peer->endpoint.addr.family != 0)
 		return peer->endpoint;
 
-	if (b->source->counters) {
-		struct peer_counters row;
-		memcpy(&tag, peer->public_key.b, sizeof(tag));
-		if (peer_counters_read(&b->source->counters->peers[peer->slot], &row) &&
-		    row.key_tag == tag && row.endpoint.addr.family != 0)
-			return row.endpoint;
-	}
-	(void)store_endpoint_get(b->source->store, peer->id, &endpoint);
-	return endpoint;
+	memcpy(&tag, peer->public_key.b, sizeof(tag));
+	if (b->source->counters &&
+	    peer_counters_read(&b->source->counters->peers[peer->slot], &row) &&
+	    row.key_tag == tag && row.endpoint.addr.family != 0)
+		return row.endpoint;
+	return find_learned(b, peer->id);
+}
+
+static int add_learned(void *ctx, const char *peer_id, const struct endpoint *endpoint)
+{
+	struct builder *b = ctx;
+	struct learned learned = { .endpoint = *endpoint };
+	snprintf(learned.id, sizeof(learned.id), "%s", peer_id);
+	return buf_add(&b->learned, &learned, sizeof(learned));
 }
 
 static int add_peer(void *ctx, const struct peer *peer)
@@ -270,11 +302,13 @@ static int collect(struct builder *b)
 
 	int r = store_node_get(store, &b->node);
 	if (r == 0)
+		r = store_endpoint_each(store, add_learned, b);
+	if (r == 0)
 		r = store_peer_each(store, "", PEERS_MAX, add_peer, b);
 	if (r < 0)
 		return r;
 
-	/* Members come in the order of their ids already. */
+	/* Members and learned endpoints come in the order of ids already. */
 	sort(&b->peers, sizeof(struct snapshot_peer), compare_peers);
 	sort(&b->tags, sizeof(struct tagged), compare_tags);
 	r = store_route_each(store, "", ROUTES_MAX, add_route, b);

@@ -38,6 +38,7 @@ struct peer_context {
 	struct store *store;
 	const struct node *node;
 	const struct peer *old; /* the peer that is replaced; NULL = new */
+	bool addresses_given;	/* by address_give: nobody else has them */
 	int64_t wall_ns;
 };
 

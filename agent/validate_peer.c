@@ -186,12 +186,14 @@ int peer_conflicts(const struct peer_context *context, const struct peer *peer,
 		r = store_peer_find_key(context->store, &peer->public_key, &other);
 	if (r == 0 && strcmp(other.id, peer->id) != 0)
 		note_clash(reterr, &other, "/public_key", "public key");
+	if (r == -ENOENT)
+		r = 0;
 
 	/* Looking through all peers is only for addresses that are new. */
 	struct search search = { .peer = peer, .reterr = reterr };
-	if ((r == 0 || r == -ENOENT) && context->old && same_addresses(context->old, peer))
-		r = 0;
-	else if (r == 0 || r == -ENOENT)
+	bool known =
+		context->addresses_given || (context->old && same_addresses(context->old, peer));
+	if (r == 0 && !known)
 		r = store_peer_each(context->store, "", PEERS_MAX, find_address, &search);
 	key_wipe(&other.preshared_key);
 	if (r < 0)

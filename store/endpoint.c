@@ -26,3 +26,24 @@ int store_endpoint_get(struct store *store, const char *peer_id, struct endpoint
 	}
 	return query_close_found(&q, step);
 }
+
+int store_endpoint_each(struct store *store,
+			int (*fn)(void *ctx, const char *peer_id, const struct endpoint *endpoint),
+			void *ctx)
+{
+	struct query q;
+	struct endpoint endpoint = { .port = 0 };
+	char id[ID_MAX + 1];
+	int r = 0;
+
+	query_open(&q, store, "SELECT peer, address, port FROM learned_endpoint ORDER BY peer");
+	while (r >= 0 && query_step(&q) == 1) {
+		query_take_text(&q, id, sizeof(id));
+		query_take_addr(&q, &endpoint.addr);
+		endpoint.port = (uint16_t)query_take_int(&q);
+		r = q.error < 0 ? q.error : fn(ctx, id, &endpoint);
+	}
+
+	int closed = query_close(&q);
+	return r < 0 ? r : closed;
+}

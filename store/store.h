@@ -83,3 +83,7 @@ int store_grant_forget(struct store *store, const char *peer_id);
 /* Endpoints learned from handshakes, so that a restart can greet peers first. No revision. */
 int store_endpoint_put(struct store *store, const char *peer_id, const struct endpoint *endpoint);
 int store_endpoint_get(struct store *store, const char *peer_id, struct endpoint *ret_endpoint);
+/* In the order of peer ids; fn as in store_peer_each. */
+int store_endpoint_each(struct store *store,
+			int (*fn)(void *ctx, const char *peer_id, const struct endpoint *endpoint),
+			void *ctx);
