@@ -27,43 +27,35 @@ static void mix_hash(struct noise_handshake *hs, const void *data, size_t length
 	suite_hash(hs->hash, hash_bytes(hs->hash), (struct bytes){ data, length });
 }
 
+/* Where the paper takes one key of KDF_1, the second one here is simply not used. */
 static void mix_key(struct noise_handshake *hs, struct bytes input)
 {
-	suite_kdf(hs->chain, input, (uint8_t *[]){ hs->chain }, 1);
+	suite_kdf(hs->chain, input, (uint8_t *[]){ hs->chain, hs->key.b }, 2);
 }
 
-/* As mix_key, with a key to seal the next piece. */
-static void mix_key_for(struct noise_handshake *hs, struct bytes input, struct wg_key *ret_key)
-{
-	suite_kdf(hs->chain, input, (uint8_t *[]){ hs->chain, ret_key->b }, 2);
-}
-
-/* DH and mix; *ret_key (may be NULL) is the key for the next piece. false: zero result. */
+/* false: the result is zero. */
 static bool mix_dh(struct noise_handshake *hs, const struct wg_key *private_key,
-		   const struct wg_key *public_key, struct wg_key *ret_key)
+		   const struct wg_key *public_key)
 {
 	struct wg_key shared;
 	bool good = suite_dh(private_key, public_key, &shared);
-	if (good && ret_key)
-		mix_key_for(hs, key_bytes(&shared), ret_key);
-	else if (good)
+	if (good)
 		mix_key(hs, key_bytes(&shared));
 	key_wipe(&shared);
 	return good;
 }
 
-static void mix_preshared(struct noise_handshake *hs, const struct wg_key *preshared,
-			  struct wg_key *ret_key)
+static void mix_preshared(struct noise_handshake *hs, const struct wg_key *preshared)
 {
 	uint8_t tau[HASH_BYTES];
-	suite_kdf(hs->chain, key_bytes(preshared), (uint8_t *[]){ hs->chain, tau, ret_key->b }, 3);
+	suite_kdf(hs->chain, key_bytes(preshared), (uint8_t *[]){ hs->chain, tau, hs->key.b }, 3);
 	mix_hash(hs, tau, sizeof(tau));
 	suite_wipe(tau, sizeof(tau));
 }
 
-/* Seals plain into ret_sealed (tag included) with a one-time key, and mixes it. Wipes the key. */
-static void seal(const struct noise_local *local, struct noise_handshake *hs, struct wg_key *key,
-		 struct bytes plain, uint8_t *ret_sealed)
+/* Seals plain into ret_sealed, tag included, and mixes that. */
+static void seal(const struct noise_local *local, struct noise_handshake *hs, struct bytes plain,
+		 uint8_t *ret_sealed)
 {
 	if (plain.length > 0)
 		memcpy(ret_sealed, plain.data, plain.length);
@@ -71,28 +63,24 @@ static void seal(const struct noise_local *local, struct noise_handshake *hs, st
 				   .extra_length = HASH_BYTES,
 				   .data = ret_sealed,
 				   .length = plain.length };
-	aead_seal(local->aead, key, &piece);
-	key_wipe(key);
+	aead_seal(local->aead, &hs->key, &piece);
 	mix_hash(hs, ret_sealed, plain.length + AEAD_TAG);
 }
 
 /* The reverse. length: of the plain text, at most KEY_BYTES. */
-static bool unseal(const struct noise_local *local, struct noise_handshake *hs, struct wg_key *key,
-		   const uint8_t *sealed, struct bytes ret_plain)
+static bool unseal(const struct noise_local *local, struct noise_handshake *hs,
+		   const uint8_t *sealed, size_t length, uint8_t *ret_plain)
 {
 	uint8_t buffer[KEY_BYTES + AEAD_TAG];
-	memcpy(buffer, sealed, ret_plain.length + AEAD_TAG);
-	struct aead_text piece = { .extra = hs->hash,
-				   .extra_length = HASH_BYTES,
-				   .data = buffer,
-				   .length = ret_plain.length };
-	bool good = aead_unseal(local->aead, key, &piece);
-	key_wipe(key);
-	if (!good)
+	struct aead_text piece = {
+		.extra = hs->hash, .extra_length = HASH_BYTES, .data = buffer, .length = length
+	};
+
+	memcpy(buffer, sealed, length + AEAD_TAG);
+	if (!aead_unseal(local->aead, &hs->key, &piece))
 		return false;
-	if (ret_plain.length > 0)
-		memcpy((void *)(uintptr_t)ret_plain.data, buffer, ret_plain.length);
-	mix_hash(hs, sealed, ret_plain.length + AEAD_TAG);
+	memcpy(ret_plain, buffer, length);
+	mix_hash(hs, sealed, length + AEAD_TAG);
 	return true;
 }
 
@@ -154,7 +142,6 @@ bool noise_write_initiation(const struct noise_local *local, struct noise_remote
 {
 	struct noise_handshake *hs = handshake;
 	struct message_initiation *m = ret_message;
-	struct wg_key key;
 
 	suite_hash(hs->chain, text(construction), text(""));
 	transcript_begin(hs->hash, &remote->public_key);
@@ -163,14 +150,14 @@ bool noise_write_initiation(const struct noise_local *local, struct noise_remote
 	if (!new_ephemeral(hs, m->ephemeral))
 		return false;
 
-	if (!mix_dh(hs, &hs->ephemeral, &remote->public_key, &key))
+	if (!mix_dh(hs, &hs->ephemeral, &remote->public_key))
 		return false;
-	seal(local, hs, &key, key_bytes(&local->public_key), m->sealed_static);
+	seal(local, hs, key_bytes(&local->public_key), m->sealed_static);
 
 	if (!static_static(local, remote))
 		return false;
-	mix_key_for(hs, key_bytes(&remote->static_static), &key);
-	seal(local, hs, &key, (struct bytes){ timestamp->b, TIMESTAMP_BYTES }, m->sealed_timestamp);
+	mix_key(hs, key_bytes(&remote->static_static));
+	seal(local, hs, (struct bytes){ timestamp->b, TIMESTAMP_BYTES }, m->sealed_timestamp);
 	return true;
 }
 
@@ -178,32 +165,24 @@ bool noise_read_static(const struct noise_local *local, const struct message_ini
 		       struct noise_handshake *handshake)
 {
 	struct noise_handshake *hs = handshake;
-	struct wg_key key;
 
 	suite_hash(hs->chain, text(construction), text(""));
 	memcpy(hs->hash, local->hash, HASH_BYTES);
 	hs->remote_index = get_le32(message->sender);
 	read_ephemeral(hs, message->ephemeral);
-	if (!mix_dh(hs, &local->private_key, &hs->remote_ephemeral, &key))
-		return false;
-	return unseal(local, hs, &key, message->sealed_static, key_bytes(&hs->remote_static));
+	return mix_dh(hs, &local->private_key, &hs->remote_ephemeral) &&
+	       unseal(local, hs, message->sealed_static, KEY_BYTES, hs->remote_static.b);
 }
 
 bool noise_read_timestamp(const struct noise_local *local, struct noise_remote *remote,
 			  const struct message_initiation *message,
 			  struct noise_handshake *handshake, struct tai64n *ret_timestamp)
 {
-	struct tai64n timestamp;
-	struct wg_key key;
-
 	if (!static_static(local, remote))
 		return false;
-	mix_key_for(handshake, key_bytes(&remote->static_static), &key);
-	if (!unseal(local, handshake, &key, message->sealed_timestamp,
-		    (struct bytes){ timestamp.b, TIMESTAMP_BYTES }))
-		return false;
-	*ret_timestamp = timestamp;
-	return true;
+	mix_key(handshake, key_bytes(&remote->static_static));
+	return unseal(local, handshake, message->sealed_timestamp, TIMESTAMP_BYTES,
+		      ret_timestamp->b);
 }
 
 bool noise_write_response(const struct noise_local *local, const struct noise_remote *remote,
@@ -211,17 +190,16 @@ bool noise_write_response(const struct noise_local *local, const struct noise_re
 {
 	struct noise_handshake *hs = handshake;
 	struct message_response *m = ret_message;
-	struct wg_key key;
 
 	put_le32(m->type, MESSAGE_RESPONSE);
 	put_le32(m->sender, hs->local_index);
 	put_le32(m->receiver, hs->remote_index);
 	if (!new_ephemeral(hs, m->ephemeral) ||
-	    !mix_dh(hs, &hs->ephemeral, &hs->remote_ephemeral, NULL) ||
-	    !mix_dh(hs, &hs->ephemeral, &remote->public_key, NULL))
+	    !mix_dh(hs, &hs->ephemeral, &hs->remote_ephemeral) ||
+	    !mix_dh(hs, &hs->ephemeral, &remote->public_key))
 		return false;
-	mix_preshared(hs, &remote->preshared_key, &key);
-	seal(local, hs, &key, text(""), m->sealed_nothing);
+	mix_preshared(hs, &remote->preshared_key);
+	seal(local, hs, text(""), m->sealed_nothing);
 	return true;
 }
 
@@ -229,15 +207,15 @@ bool noise_read_response(const struct noise_local *local, const struct noise_rem
 			 const struct message_response *message, struct noise_handshake *handshake)
 {
 	struct noise_handshake *hs = handshake;
-	struct wg_key key;
+	uint8_t nothing[1];
 
 	hs->remote_index = get_le32(message->sender);
 	read_ephemeral(hs, message->ephemeral);
-	if (!mix_dh(hs, &hs->ephemeral, &hs->remote_ephemeral, NULL) ||
-	    !mix_dh(hs, &local->private_key, &hs->remote_ephemeral, NULL))
+	if (!mix_dh(hs, &hs->ephemeral, &hs->remote_ephemeral) ||
+	    !mix_dh(hs, &local->private_key, &hs->remote_ephemeral))
 		return false;
-	mix_preshared(hs, &remote->preshared_key, &key);
-	return unseal(local, hs, &key, message->sealed_nothing, text(""));
+	mix_preshared(hs, &remote->preshared_key);
+	return unseal(local, hs, message->sealed_nothing, 0, nothing);
 }
 
 void noise_split(struct noise_handshake *handshake, bool initiator, struct noise_keys *ret_keys)

@@ -25,6 +25,7 @@ struct noise_remote {
 struct noise_handshake {
 	uint8_t chain[HASH_BYTES]; /* chaining key */
 	uint8_t hash[HASH_BYTES];  /* of the transcript */
+	struct wg_key key;	   /* for the next sealed piece */
 	struct wg_key ephemeral;   /* private */
 	struct wg_key remote_static, remote_ephemeral;
 	uint32_t local_index, remote_index;

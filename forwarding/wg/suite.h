@@ -11,7 +11,7 @@
 
 #define HASH_BYTES 32
 
-/* Two pieces of input that stand behind each other. */
+/* A piece of input. */
 struct bytes {
 	const void *data;
 	size_t length;

@@ -30,8 +30,9 @@ struct wg_path {
 /*
  * What wg calls. transmit: one whole datagram that the protocol itself sends
  * (handshake, cookie reply, keepalive, staged packets); data is the callee's
- * to read until it returns. tos: outer DSCP and ECN byte. session: a session
- * was made (as responder or initiator).
+ * to read until it returns. tos: outer DSCP and ECN byte. session: both ends
+ * have proved a session (we were its initiator, or its responder). Neither
+ * may call wg.
  */
 struct wg_io {
 	void *ctx;
@@ -49,7 +50,11 @@ struct wg_peer_conf {
 	size_t n_allowed_ips;
 };
 
-/* counters: the page whose peer rows, endpoints and drops wg writes. 0 or -ENOMEM. */
+/*
+ * counters: the page whose peer rows and drops wg writes, and the node's
+ * handshakes and cookies; kept by pointer. 0, -ENOMEM, or -ENOTSUP when a
+ * library lacks a primitive.
+ */
 int wg_new(const struct wg_io *io, struct counters *counters, struct wg **ret_wg);
 /* Wipes every key. */
 void wg_free(struct wg *wg);
@@ -61,7 +66,10 @@ void wg_generate_preshared_key(struct wg_key *ret_key);
 /* "ipsec-mb", "openssl" or "libsodium": the AEAD chosen at start. */
 const char *wg_aead_name(void);
 
-/* A changed key wipes every session; peers handshake anew. A peer with that key is removed. */
+/*
+ * A changed key wipes every session; peers handshake anew. A peer with that
+ * key is removed. -EINVAL: not a usable key.
+ */
 int wg_set_private_key(struct wg *wg, const struct wg_key *private_key, mono_t now);
 /* Inner MTU: bounds padding. */
 void wg_set_mtu(struct wg *wg, uint16_t mtu);
@@ -116,5 +124,8 @@ void wg_forget_source(struct wg *wg, uint32_t slot);
 
 /* Runs the timers that are due. */
 void wg_tick(struct wg *wg, mono_t now);
-/* When wg_tick is due next; MONO_NEVER when nothing is armed. */
+/*
+ * When wg_tick is due next; MONO_NEVER when nothing is armed. It may be
+ * earlier than need be: a tick then moves it.
+ */
 mono_t wg_deadline(const struct wg *wg);

@@ -195,6 +195,27 @@ TEST(a_cookie_is_used_for_115_s)
 	lab_close(&lab);
 }
 
+TEST(cookies_are_made_of_a_new_secret_every_120_s)
+{
+	lab_open(&lab);
+	flood(600);
+	lab.now = mono_add(lab.now, 10 * NS_PER_S);
+	flood(600);
+	struct lab_datagram initiation = lab.a.last_sent[MESSAGE_INITIATION];
+	initiation.source = lab.a.at;
+	lab_arrive(&lab.b, &initiation);
+	CHECK_EQ(lab_arrive(&lab.a, &lab.b.last_sent[MESSAGE_COOKIE]), PASS);
+	cookie_stamp(&lab.a.wg->peers[0]->jar, initiation.data, initiation.length, lab.now);
+
+	lab.now = mono_add(lab.now, 110 * NS_PER_S - 1);
+	flood(600);
+	CHECK_EQ(lab_arrive(&lab.b, &initiation), DROP_OUTER_TIMESTAMP);
+	lab.now = mono_add(lab.now, 1);
+	flood(600);
+	CHECK_EQ(lab_arrive(&lab.b, &initiation), DROP_OUTER_MAC2);
+	lab_close(&lab);
+}
+
 TEST(data_of_live_sessions_passes_under_load)
 {
 	lab_open(&lab);

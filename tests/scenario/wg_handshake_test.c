@@ -109,6 +109,35 @@ TEST(lost_messages_only_delay)
 	}
 }
 
+TEST(responder_with_data_begins_a_handshake_when_its_own_is_never_proved)
+{
+	lab_open(&lab);
+	wg_initiate(lab.a.wg, 0, lab.now);
+	CHECK_EQ(lab_arrive(&lab.b, &lab.a.last_sent[MESSAGE_INITIATION]), PASS);
+	lab.n = 0;
+	lab.a.wg->peers[0]->due[TIMER_RETRANSMIT] = MONO_NEVER;
+	lab_send(&lab.b, 5, 100);
+	CHECK_EQ(lab.b.sent[MESSAGE_INITIATION], 0);
+	lab_advance(&lab, 5333 * NS_PER_MS);
+	CHECK_EQ(lab.b.sent[MESSAGE_INITIATION], 1);
+	CHECK_EQ(lab.a.last_id, 5);
+	lab_close(&lab);
+}
+
+TEST(a_handshake_that_is_tried_again_forgets_the_source_address)
+{
+	lab_open(&lab);
+	lab_connect(&lab);
+	lab_advance(&lab, 200 * NS_PER_S);
+	lab.cut = true;
+	lab_send(&lab.a, 3, 100);
+	CHECK(addr_equal(&lab.a.last_sent[MESSAGE_INITIATION].local, &lab.a.at.addr));
+	lab_advance(&lab, 6 * NS_PER_S);
+	CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], 3);
+	CHECK_EQ(lab.a.last_sent[MESSAGE_INITIATION].local.family, 0);
+	lab_close(&lab);
+}
+
 TEST(handshakes_that_cross_give_a_session_at_once)
 {
 	lab_open(&lab);

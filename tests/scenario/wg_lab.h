@@ -18,6 +18,7 @@ struct lab_end;
 struct lab_datagram {
 	struct lab_end *from;
 	struct endpoint source, destination;
+	struct addr local; /* source address that the sender asked for */
 	uint8_t tos;
 	size_t length;
 	uint8_t data[LAB_DATAGRAM_MAX];
@@ -99,7 +100,9 @@ static inline void lab_transmit(void *ctx, const struct wg_path *path, const uin
 
 	CHECK(length <= LAB_DATAGRAM_MAX && data[0] >= 1 && data[0] <= 4);
 	struct lab_datagram *copy = &end->last_sent[data[0]];
-	*copy = (struct lab_datagram){ end, end->at, path->remote, tos, length, { 0 } };
+	*copy = (struct lab_datagram){
+		end, end->at, path->remote, path->local, tos, length, { 0 }
+	};
 	memcpy(copy->data, data, length);
 	end->sent[data[0]]++;
 	end->bytes_sent += length;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sessions of two instances: data, replay, roaming, and how sessions grow old. */
+#include <malloc.h>
+
 #include "tests/scenario/wg_lab.h"
 
 static struct lab lab;
@@ -179,26 +181,68 @@ TEST(what_was_under_way_on_the_old_session_still_arrives)
 	lab_close(&lab);
 }
 
-TEST(initiator_that_only_receives_refreshes_once_at_165_s)
+TEST(a_new_initiation_ends_the_session_before_the_current_one)
 {
 	lab_open(&lab);
 	lab_connect(&lab);
-	/* Its keepalives would refresh at 120 s, and missing them the other end: take both away. */
-	for (int s = 1; s < 165; s++) {
+	lab_send(&lab.a, 50, 100);
+	struct lab_datagram late = lab.queue[0];
+	lab.n = 0;
+	lab_advance(&lab, 125 * NS_PER_S);
+	lab_pass(&lab.a, 51);
+	CHECK_EQ(lab.a.sessions, 2);
+	lab_advance(&lab, 50 * NS_PER_S);
+	lab.b.wg->peers[0]->ring.previous->born = lab.now;
+	handshake_initiate(lab.a.wg, lab.a.wg->peers[0], false, lab.now);
+	CHECK_EQ(lab_arrive(&lab.b, &lab.a.last_sent[MESSAGE_INITIATION]), PASS);
+	CHECK_EQ(lab_arrive(&lab.b, &late), DROP_OUTER_UNKNOWN_INDEX);
+	CHECK_EQ(lab_arrive(&lab.b, &lab.a.last_sent[MESSAGE_DATA]), DROP_OUTER_REPLAY);
+	lab_close(&lab);
+}
+
+/*
+ * The keepalives of one end would refresh at 120 s, and missing them the other
+ * end: takes both away while b sends.
+ */
+static void only_b_sends(int seconds)
+{
+	for (int s = 0; s < seconds; s++) {
 		lab_advance(&lab, NS_PER_S - 1);
 		lab.a.wg->peers[0]->due[TIMER_KEEPALIVE] = MONO_NEVER;
 		lab.b.wg->peers[0]->due[TIMER_NEW_HANDSHAKE] = MONO_NEVER;
 		lab.now = mono_add(lab.now, 1);
 		lab_pass(&lab.b, (uint32_t)s);
 	}
-	CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], 1);
-	lab.now = mono_add(lab.now, NS_PER_S);
+}
+
+TEST(initiator_that_only_receives_refreshes_at_165_s_each_session)
+{
+	lab_open(&lab);
+	lab_connect(&lab);
+	for (unsigned n = 1; n < 4; n++) {
+		only_b_sends(164);
+		CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], n);
+		only_b_sends(1);
+		CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], n + 1);
+		CHECK_EQ(lab.a.sessions, n + 1);
+	}
+	lab_close(&lab);
+}
+
+TEST(that_refresh_is_begun_once_and_its_timer_does_the_rest)
+{
+	lab_open(&lab);
+	lab_connect(&lab);
+	only_b_sends(164);
 	lab.cut = true;
-	for (uint32_t i = 0; i < 5; i++) {
-		lab_send(&lab.b, 1000 + i, 100);
+	for (int second = 0; second <= 5; second++) {
+		lab.now = mono_add(lab.now, NS_PER_S);
+		lab_send(&lab.b, 1000, 100);
 		CHECK_EQ(lab_arrive(&lab.a, &lab.b.last_sent[MESSAGE_DATA]), PASS);
 	}
 	CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], 2);
+	lab_advance(&lab, 334 * NS_PER_MS);
+	CHECK_EQ(lab.a.sent[MESSAGE_INITIATION], 3);
 	lab_close(&lab);
 }
 
@@ -223,7 +267,9 @@ TEST(nothing_is_sent_or_received_on_a_session_of_180_s)
 /* Is any byte of the key left in what the instance holds for its peer? */
 static bool holds(const struct lab_end *end, const struct wg_key *key)
 {
-	return memmem(end->wg->peers[0], sizeof(struct peer), key->b, KEY_BYTES) ||
+	struct aead *aead = end->wg->aead;
+	return memmem(aead, malloc_usable_size(aead), key->b, KEY_BYTES) ||
+	       memmem(end->wg->peers[0], sizeof(struct peer), key->b, KEY_BYTES) ||
 	       memmem(end->wg, sizeof(struct wg), key->b, KEY_BYTES);
 }
 
@@ -252,6 +298,20 @@ TEST(handshake_secrets_are_gone_when_the_session_is_there)
 	struct wg_key ephemeral = lab.a.wg->peers[0]->handshake.ephemeral;
 	CHECK(holds(&lab.a, &ephemeral));
 	lab_deliver(&lab);
+	CHECK(!holds(&lab.a, &ephemeral));
+	lab_close(&lab);
+}
+
+TEST(handshake_secrets_are_gone_when_it_is_given_up)
+{
+	lab_open(&lab);
+	lab.cut = true;
+	lab_send(&lab.a, 1, 100);
+	while (lab.a.sent[MESSAGE_INITIATION] < 18)
+		lab_advance(&lab, NS_PER_S);
+	struct wg_key ephemeral = lab.a.wg->peers[0]->handshake.ephemeral;
+	CHECK(holds(&lab.a, &ephemeral));
+	lab_advance(&lab, 6 * NS_PER_S);
 	CHECK(!holds(&lab.a, &ephemeral));
 	lab_close(&lab);
 }

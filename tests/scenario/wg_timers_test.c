@@ -60,6 +60,24 @@ TEST(a_peer_that_keeps_receiving_keeps_answering_every_10_s)
 	lab_close(&lab);
 }
 
+TEST(data_that_came_while_a_keepalive_was_due_gets_another_one)
+{
+	lab_open(&lab);
+	lab_connect(&lab);
+	lab_advance(&lab, 30 * NS_PER_S);
+	unsigned before = lab.a.keepalives;
+	lab_pass(&lab.a, 1);
+	lab_advance(&lab, 5 * NS_PER_S);
+	lab_pass(&lab.a, 2);
+	lab_advance(&lab, 5 * NS_PER_S);
+	CHECK_EQ(lab.a.keepalives - before, 1);
+	lab_advance(&lab, 10 * NS_PER_S);
+	CHECK_EQ(lab.a.keepalives - before, 2);
+	lab_advance(&lab, 60 * NS_PER_S);
+	CHECK_EQ(lab.a.keepalives - before, 2);
+	lab_close(&lab);
+}
+
 TEST(persistent_keepalive_goes_out_only_after_its_interval_of_silence)
 {
 	lab_open(&lab);
