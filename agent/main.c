@@ -202,6 +202,7 @@ static int run_command(int argc, char *argv[])
 	static struct options options;
 	char error[256];
 
+	hold_signals();
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			fputs(options_usage, stdout);
@@ -214,7 +215,6 @@ static int run_command(int argc, char *argv[])
 	}
 
 	open_stdio();
-	hold_signals();
 	umask(077);
 	log_setup(options.log_format, options.log_level, "supervisor");
 	return run(&options);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -48,19 +49,45 @@ int log_parse_format(const char *text, enum log_format *ret_format)
 	return i < 0 ? i : 0;
 }
 
-/* Copies text with control characters, and for JSON quotes and backslashes, escaped. */
+static bool is_continuation(unsigned char c)
+{
+	return (c & 0xc0) == 0x80;
+}
+
+/* Bytes of the character at c when it may be shown as it is, else 0: controls, broken UTF-8. */
+static size_t printable_length(const unsigned char *c)
+{
+	if (c[0] < 0x80)
+		return c[0] >= 0x20 && c[0] != 0x7f;
+	if (c[0] < 0xc2 || c[0] > 0xf4 || !is_continuation(c[1]))
+		return 0;
+	if (c[0] < 0xe0)
+		return c[0] == 0xc2 && c[1] < 0xa0 ? 0 : 2; /* U+0080 to U+009F move cursors too */
+
+	bool overlong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
+	bool beyond = (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf4 && c[1] > 0x8f);
+	if (overlong || beyond || !is_continuation(c[2]))
+		return 0;
+	if (c[0] < 0xf0)
+		return 3;
+	return is_continuation(c[3]) ? 4 : 0;
+}
+
+/* Copies text with everything escaped that is not plain text, and for JSON quotes and backslashes. */
 static void escape(const char *text, char *out, size_t size)
 {
 	size_t n = 0;
-	for (const unsigned char *c = (const unsigned char *)text; *c && n + 7 < size; c++) {
-		if (log_format == LOG_FORMAT_JSON && (*c == '"' || *c == '\\')) {
-			out[n++] = '\\';
-			out[n++] = (char)*c;
-		} else if (*c < 0x20 || *c == 0x7f) {
-			n += (size_t)snprintf(out + n, size - n, "\\u%04x", *c);
-		} else {
-			out[n++] = (char)*c;
+	for (const unsigned char *c = (const unsigned char *)text; *c && n + 7 < size;) {
+		size_t length = printable_length(c);
+		if (length == 0) {
+			n += (size_t)snprintf(out + n, size - n, "\\u%04x", *c++);
+			continue;
 		}
+		if (log_format == LOG_FORMAT_JSON && (*c == '"' || *c == '\\'))
+			out[n++] = '\\';
+		memcpy(out + n, c, length);
+		n += length;
+		c += length;
 	}
 	out[n] = '\0';
 }

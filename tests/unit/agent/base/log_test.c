@@ -59,6 +59,24 @@ TEST(nobody_can_forge_a_line_or_move_a_cursor)
 	CHECK(strchr(got, '\n') == got + strlen(got) - 1);
 }
 
+TEST(text_of_the_world_stays_and_broken_text_is_shown_as_such)
+{
+	capture(LOG_FORMAT_JSON, LOG_LEVEL_INFO, LOG_LEVEL_INFO, "B\u00fcro \u4e8b \U0001F600");
+	CHECK(strstr(got, "B\u00fcro \u4e8b \U0001F600"));
+
+	/* Lone, overlong, surrogate, beyond Unicode, cut short; and the one-byte way to say ESC [. */
+	static const char *const broken[] = { "\x80",	      "\xff",	      "\xc0\xaf",
+					      "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+					      "\xe4\xba",     "\xf0\x9f\x98", "\xc2\x9b" };
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+		capture(LOG_FORMAT_JSON, LOG_LEVEL_INFO, LOG_LEVEL_INFO, broken[i]);
+		for (const char *c = got; *c; c++)
+			if (*c & 0x80)
+				TEST_FAIL("case %zu is shown as it is", i);
+		CHECK(strstr(got, "\\u00"));
+	}
+}
+
 TEST(a_long_message_is_cut_not_lost)
 {
 	char message[3000];
