@@ -45,15 +45,14 @@ bool condition_read(struct request *req, uint64_t revision)
 	return false;
 }
 
-bool condition_write(struct request *req, uint64_t revision, struct agent_write *write)
+bool condition_write(struct request *req, bool exists, uint64_t revision, struct agent_write *write)
 {
 	const char *match = request_header(req, "If-Match");
 	const char *none_match = request_header(req, "If-None-Match");
-	bool exists = revision != 0;
 
 	if ((match && (!exists || !condition_matches(match, revision, false))) ||
 	    (none_match && exists && condition_matches(none_match, revision, true))) {
-		answer_precondition_failed(req, revision);
+		answer_precondition_failed(req, exists, revision);
 		return false;
 	}
 	if (match) {

@@ -15,7 +15,8 @@ bool condition_matches(const char *header, uint64_t revision, bool weak);
 /* A read: false when 304 has been answered. */
 bool condition_read(struct request *req, uint64_t revision);
 /*
- * A write: fills if_match of write. revision 0: the resource does not exist.
- * false when 412 has been answered.
+ * A write: fills if_match of write. Where nothing exists yet, revision is not
+ * looked at. false when 412 has been answered.
  */
-bool condition_write(struct request *req, uint64_t revision, struct agent_write *write);
+bool condition_write(struct request *req, bool exists, uint64_t revision,
+		     struct agent_write *write);

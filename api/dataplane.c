@@ -133,7 +133,7 @@ void dataplane_put(struct request *req)
 	struct fault fault = { 0 };
 	struct wish wish;
 
-	if (!find_dataplane(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_dataplane(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)

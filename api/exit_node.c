@@ -49,7 +49,7 @@ void exit_node_put(struct request *req)
 	struct agent_write write = request_write(req);
 	struct exit_node old;
 
-	if (!find_exit_node(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_exit_node(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
@@ -63,7 +63,7 @@ void exit_node_patch(struct request *req)
 	struct agent_write write = request_write(req);
 	struct exit_node old;
 
-	if (!find_exit_node(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_exit_node(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)

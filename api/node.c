@@ -86,7 +86,7 @@ void node_patch(struct request *req)
 	struct agent_write write = request_write(req);
 	struct node old;
 
-	if (!find_node(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_node(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)

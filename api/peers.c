@@ -132,7 +132,7 @@ void peers_post(struct request *req)
 	int r = fields_decode(peer_fields, json, &peer, &fault);
 	json_decref(json);
 
-	if (!condition_write(req, agent_revision(req->agent), &unused))
+	if (!condition_write(req, true, agent_revision(req->agent), &unused))
 		return;
 	if (r < 0)
 		answer_invalid(req, NULL, &peer, &fault);
@@ -189,7 +189,7 @@ void peers_put(struct request *req)
 		answer_missing(req, r);
 		return;
 	}
-	if (!condition_write(req, r == 0 ? old.revision : 0, &write))
+	if (!condition_write(req, r == 0, old.revision, &write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
@@ -207,7 +207,7 @@ void peers_patch(struct request *req)
 	struct agent_write write = request_write(req);
 	struct peer old;
 
-	if (!find_peer(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_peer(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)
@@ -227,7 +227,7 @@ void peers_delete(struct request *req)
 	struct fault fault = { 0 };
 	struct peer peer;
 
-	if (!find_peer(req, &peer) || !condition_write(req, peer.revision, &write))
+	if (!find_peer(req, &peer) || !condition_write(req, true, peer.revision, &write))
 		return;
 	int r = agent_peer_remove(req->agent, req->object, req->query.cascade, &write, &fault);
 	if (r < 0)

@@ -123,7 +123,7 @@ void answer_fault_reasons(struct request *req, int err, const struct fault *faul
 		json_object_set_new(json, "errors", errors_json(fault));
 	if (fault->existing_id[0])
 		json_object_set_new(json, "existing_id", json_string(fault->existing_id));
-	if (fault->current_revision)
+	if (fault->current_revision || err == -ESTALE)
 		json_object_set_new(json, "current_revision",
 				    json_integer((json_int_t)fault->current_revision));
 	if (reasons) {
@@ -140,14 +140,14 @@ void answer_fault(struct request *req, int err, const struct fault *fault)
 	answer_fault_reasons(req, err, fault, NULL);
 }
 
-void answer_precondition_failed(struct request *req, uint64_t current_revision)
+void answer_precondition_failed(struct request *req, bool exists, uint64_t current_revision)
 {
 	const struct problem_type *type = &problem_types[PROBLEM_PRECONDITION_FAILED];
 
 	json_t *json = problem_json(req, type,
-				    current_revision ? "The resource is at another revision."
-						     : "The resource does not exist.");
-	if (current_revision)
+				    exists ? "The resource is at another revision."
+					   : "The resource does not exist.");
+	if (exists)
 		json_object_set_new(json, "current_revision",
 				    json_integer((json_int_t)current_revision));
 	send_problem(req, type, json);

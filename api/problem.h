@@ -2,6 +2,7 @@
 /* Answering with RFC 9457 problem details. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/base/fault.h"
@@ -36,5 +37,5 @@ void answer_fault(struct request *req, int err, const struct fault *fault);
 /* The same with reasons[], a NULL-ended list of sentences. */
 void answer_fault_reasons(struct request *req, int err, const struct fault *fault,
 			  const char *const reasons[]);
-/* 412 with current_revision; 0 = the resource does not exist. */
-void answer_precondition_failed(struct request *req, uint64_t current_revision);
+/* 412, with current_revision where the resource exists. */
+void answer_precondition_failed(struct request *req, bool exists, uint64_t current_revision);

@@ -54,11 +54,16 @@ int patch_into(struct request *req, json_t *target, json_t *patch)
 	return r;
 }
 
-static bool fault_names(const struct fault *fault, const char *pointer)
+bool fault_touches(const struct fault *fault, const char *pointer)
 {
-	for (size_t i = 0; i < fault->n_items; i++)
-		if (strcmp(fault->items[i].pointer, pointer) == 0)
+	size_t length = strlen(pointer);
+
+	for (size_t i = 0; i < fault->n_items; i++) {
+		const char *item = fault->items[i].pointer;
+		if (strncmp(item, pointer, length) == 0 &&
+		    (item[length] == '\0' || item[length] == '/'))
 			return true;
+	}
 	return false;
 }
 
@@ -66,7 +71,7 @@ void fault_join(struct fault *fault, const struct fault *more)
 {
 	for (size_t i = 0; i < more->n_items; i++) {
 		const struct fault_item *item = &more->items[i];
-		if (!fault_names(fault, item->pointer))
+		if (!fault_touches(fault, item->pointer))
 			fault_add(fault, item->pointer, item->code, "%s", item->text);
 	}
 	fault_set(fault, -EINVAL, "invalid", "%zu members of the body are not valid.",

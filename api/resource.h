@@ -37,7 +37,10 @@ int patch_into(struct request *req, json_t *target, json_t *patch);
  */
 void fault_join(struct fault *fault, const struct fault *more);
 
-/* What a commands of agent.h says about the store's contents that were just read. */
+/* Is an item about the member at pointer, or about something in it? */
+bool fault_touches(const struct fault *fault, const char *pointer);
+
+/* What a command of agent.h says about the store's contents that were just read. */
 void answer_missing(struct request *req, int err);
 
 /* Pages of a list: collect ids, then write the items. */

@@ -81,6 +81,9 @@ static void store_json(struct request *req, const char *id, const json_t *json,
 	if (r < 0) {
 		struct agent_write rehearsal = { .dry_run = true, .may_approve = true };
 		struct fault more = { 0 };
+		/* Ports are not judged by protocols that are wrong themselves. */
+		if (fault_touches(&fault, "/protocols"))
+			route.n_protocols = 0;
 		if (store_route(req, id, &route, &rehearsal, &more) == -EINVAL)
 			fault_join(&fault, &more);
 		req->answer.location[0] = '\0';
@@ -96,7 +99,7 @@ void routes_post(struct request *req)
 {
 	struct agent_write write = request_write(req), unused;
 
-	if (!condition_write(req, agent_revision(req->agent), &unused))
+	if (!condition_write(req, true, agent_revision(req->agent), &unused))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
@@ -117,7 +120,7 @@ void routes_put(struct request *req)
 		answer_missing(req, r);
 		return;
 	}
-	if (!condition_write(req, r == 0 ? old.revision : 0, &write))
+	if (!condition_write(req, r == 0, old.revision, &write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
@@ -131,7 +134,7 @@ void routes_patch(struct request *req)
 	struct agent_write write = request_write(req);
 	struct route old;
 
-	if (!find_route(req, &old) || !condition_write(req, old.revision, &write))
+	if (!find_route(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)
@@ -150,7 +153,7 @@ void routes_delete(struct request *req)
 	struct fault fault = { 0 };
 	struct route route;
 
-	if (!find_route(req, &route) || !condition_write(req, route.revision, &write))
+	if (!find_route(req, &route) || !condition_write(req, true, route.revision, &write))
 		return;
 	int r = agent_route_remove(req->agent, req->object, &write, &fault);
 	if (r < 0)

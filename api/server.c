@@ -19,7 +19,7 @@
 
 /* A client has this long to read an answer. */
 #define ANSWER_DEADLINE_S 60
-/* A chunked body that is too long is read up to here for the sake of a clean 413. */
+/* A body that nobody wants is read up to here for the sake of a clean answer. */
 #define SWALLOW_MAX (1024 * 1024)
 #define TCP_PER_ADDRESS_MAX 16
 
@@ -335,6 +335,20 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 	return MHD_YES;
 }
 
+/*
+ * Answering before the body is there ends the connection, and then a client
+ * that is still sending may never read the answer. So the body is read and
+ * forgotten, unless its end is in doubt or far away, or the client waits for
+ * leave to send it.
+ */
+static bool must_answer_early(const struct request *req)
+{
+	const char *length = header_value(req, "Content-Length");
+
+	return req->answer.close || header_value(req, "Expect") ||
+	       (length && strtoull(length, NULL, 10) > SWALLOW_MAX);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
 				  const char *method, const char *version, const char *data,
 				  size_t *length, void **con_cls)
@@ -352,9 +366,9 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	if (!exchange->begun) {
 		exchange->begun = true;
 		begin(exchange, method);
-		if (req->answer.status == 0 || (!req->body_expected && !req->answer.close))
+		if (req->answer.status == 0 || !must_answer_early(req))
 			return MHD_YES;
-		/* Answered before the body: what follows must not be taken for a request. */
+		/* What follows must not be taken for a request. */
 		req->answer.close = true;
 		return send_answer(exchange, method);
 	}

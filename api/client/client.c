@@ -117,11 +117,12 @@ static int read_options(int argc, char *const argv[], struct arguments *args)
 {
 	int code;
 
+	opterr = 0;
 	while ((code = getopt_long(argc, argv, "o:h", long_options, NULL)) != -1) {
 		if (code == LONG_HELP || code == 'h')
 			return 1;
 		if (code == '?')
-			return -1;
+			return wrong_usage(argv[optind - 1], "is not known, or needs a value");
 		if (take_option(args, code) < 0)
 			return code == 'o' ? wrong_usage(optarg, "is no format")
 					   : wrong_usage("that option", "is not taken");
