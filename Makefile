@@ -12,7 +12,7 @@ VERSION := 0.1.0
 # --- flags -------------------------------------------------------------------
 STD := -std=gnu17 -D_GNU_SOURCE -I. -fno-common -include agent/base/banned.h -DCULVERT_VERSION='"$(VERSION)"'
 WARN := -Wall -Wextra -Wshadow -Wundef -Wvla -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 \
-	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough -Wno-format-truncation -Werror
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wimplicit-fallthrough -Wno-unknown-warning-option -Wno-format-truncation -Werror
 HARDEN := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection
 MODE.release := -O2 -g $(HARDEN) -D_FORTIFY_SOURCE=2
 MODE.debug := -Og -g3 $(HARDEN)
