@@ -43,9 +43,15 @@ static bool carries_peers(const struct engine *engine, int interface)
 	return false;
 }
 
+/* NLMSG_DATA would cast the const away. */
+static const void *payload(const struct nlmsghdr *news)
+{
+	return (const char *)news + NLMSG_HDRLEN;
+}
+
 static bool is_default_route(const struct nlmsghdr *news)
 {
-	const struct rtmsg *route = NLMSG_DATA(news);
+	const struct rtmsg *route = payload(news);
 
 	return news->nlmsg_len >= NLMSG_LENGTH(sizeof(*route)) && route->rtm_dst_len == 0 &&
 	       route->rtm_type == RTN_UNICAST;
@@ -53,7 +59,7 @@ static bool is_default_route(const struct nlmsghdr *news)
 
 static bool is_uplink_lost(const struct engine *engine, const struct nlmsghdr *news)
 {
-	const struct ifinfomsg *link = NLMSG_DATA(news);
+	const struct ifinfomsg *link = payload(news);
 	if (news->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
 		return false;
 

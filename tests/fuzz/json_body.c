@@ -26,7 +26,7 @@ static union {
 	struct exit_node exit_node;
 	struct node node;
 	unsigned dataplane;
-} object, again;
+} object;
 
 static void reset(size_t which)
 {
@@ -37,32 +37,36 @@ static void reset(size_t which)
 		route_defaults(&object.route, true);
 	else if (which == 2)
 		exit_node_defaults(&object.exit_node);
+	else if (which == 3)
+		object.node = (struct node){ .listen_port = 51820, .mtu = INNER_MTU_DEFAULT };
 }
 
-/* What was decoded, written and read again, is the same. */
-static void check_round(size_t which, const struct field *fields)
+/* The object as JSON, without what a body need not or cannot say. */
+static json_t *as_body(const struct field *fields, const void *from)
 {
-	struct fault fault = { 0 };
-	json_t *json = fields_encode(fields, &object);
-	json_t *patch = json_object();
+	json_t *json = fields_encode(fields, from);
 
-	memcpy(&again, &object, sizeof(object));
-	reset(which);
-	assert(json_merge_patch(json, patch) == 0);
-	/* An empty list of addresses is never asked for: leaving it out is. */
 	if (json_array_size(json_object_get(json, "addresses")) == 0)
 		json_object_del(json, "addresses");
 	if (json_is_null(json_object_get(json, "public_key")))
 		json_object_del(json, "public_key");
-	int r = fields_decode(fields, json, &object, &fault);
+	json_object_del(json, "has_preshared_key");
+	return json;
+}
+
+/* What was decoded, written and read again is the same. */
+static void check_round(size_t which, const struct field *fields)
+{
+	struct fault fault = { 0 };
+	json_t *first = as_body(fields, &object);
+
+	reset(which);
+	int r = fields_decode(fields, first, &object, &fault);
 	assert(r == 0);
-	json_t *second = fields_encode(fields, &object);
-	json_t *first = fields_encode(fields, &again);
+	json_t *second = as_body(fields, &object);
 	assert(json_equal(first, second));
 	json_decref(first);
 	json_decref(second);
-	json_decref(patch);
-	json_decref(json);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
