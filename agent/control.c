@@ -210,8 +210,9 @@ int control_run(const struct control_boot *boot)
 
 	int status = EXIT_FAILURE;
 	if (open_link(&c) == 0) {
-		if (open_agent(&c) < 0)
-			status = CONTROL_STATE_UNUSABLE;
+		int r = open_agent(&c);
+		if (r < 0)
+			status = r == -EINVAL ? CONTROL_BAD_OPTIONS : CONTROL_STATE_UNUSABLE;
 		else if (open_api(&c) == 0)
 			status = loop_run(c.loop);
 	}

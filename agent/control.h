@@ -18,7 +18,8 @@ struct control_boot {
 	const char *const *kernel_reasons;
 };
 
-/* Exit status: 0 told to stop, 1 fault, 3 state unusable. */
+/* Exit status: 0 told to stop, 1 fault, 2 options not valid, 3 state unusable. */
+#define CONTROL_BAD_OPTIONS 2
 #define CONTROL_STATE_UNUSABLE 3
 
 /* Runs until told to stop. Returns the exit status. */

@@ -145,17 +145,11 @@ static int source_towards(const char *destination, struct addr *ret_addr)
 	return r;
 }
 
-int hostaddr_outward(const struct hostaddr *host, struct addr *ret_addr)
+int hostaddr_outward(struct addr *ret_addr)
 {
 	/* Root name servers: addresses that only a default route leads to. */
-	if (source_towards("198.41.0.4:53", ret_addr) == 0)
-		return 0;
-	if (source_towards("[2001:503:ba3e::2:30]:53", ret_addr) == 0)
-		return 0;
-	if (host->n_addresses == 0)
-		return -ENETUNREACH;
-	*ret_addr = host->addresses[0];
-	return 0;
+	int r = source_towards("198.41.0.4:53", ret_addr);
+	return r < 0 ? source_towards("[2001:503:ba3e::2:30]:53", ret_addr) : r;
 }
 
 /* What changed does not matter: the list is read anew. Overrun (ENOBUFS) means the same. */

@@ -23,8 +23,8 @@ bool hostaddr_equal(const struct hostaddr *a, const struct hostaddr *b);
 /* Does the prefix share addresses with this host's addresses or networks? */
 bool hostaddr_overlaps(const struct hostaddr *host, const struct prefix *prefix);
 
-/* The source address that this host would use towards the internet. 0 or -ENETUNREACH. */
-int hostaddr_outward(const struct hostaddr *host, struct addr *ret_addr);
+/* The source address that this host would use towards the internet. 0, or negative errno: none. */
+int hostaddr_outward(struct addr *ret_addr);
 
 struct hostaddr_watch {
 	struct loop *loop;

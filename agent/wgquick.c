@@ -80,30 +80,46 @@ static void print_prefixes(const struct prefix *prefixes, size_t n, struct buf *
 	buf_add_text(buf, "\n");
 }
 
-static int print_allowed(struct agent *agent, const struct node *node, const struct peer *peer,
-			 struct buf *buf)
+static int collect_allowed(struct agent *agent, const struct node *node, struct allowed *allowed)
 {
-	_cleanup_(freep) struct prefix *prefixes =
-		calloc(NODE_ADDRESSES_MAX + ROUTES_MAX + 2, sizeof(*prefixes));
-	if (!prefixes)
-		return -ENOMEM;
-
-	struct allowed allowed = { .peer = peer, .prefixes = prefixes };
 	for (size_t i = 0; i < node->n_addresses; i++)
-		prefixes[allowed.n++] = prefix_network(&node->addresses[i]);
-	int r = store_route_each(agent->store, "", ROUTES_MAX, add_route, &allowed);
+		allowed->prefixes[allowed->n++] = prefix_network(&node->addresses[i]);
+	int r = store_route_each(agent->store, "", ROUTES_MAX, add_route, allowed);
 	if (r == 0)
-		r = add_exit(agent, &allowed);
-	if (r < 0)
-		return r;
-
-	drop_covered(&allowed);
-	buf_add_text(buf, "AllowedIPs = ");
-	print_prefixes(allowed.prefixes, allowed.n, buf);
-	return 0;
+		r = add_exit(agent, allowed);
+	if (r == 0)
+		drop_covered(allowed);
+	return r;
 }
 
-static void print_endpoint(struct agent *agent, const struct node *node, struct buf *buf)
+/* Would the peer send what goes to the address through the tunnel? A default route does not count. */
+static bool is_inside(const struct allowed *allowed, const struct addr *addr)
+{
+	for (size_t i = 0; i < allowed->n; i++)
+		if (allowed->prefixes[i].bits > 0 && prefix_contains(&allowed->prefixes[i], addr))
+			return true;
+	return false;
+}
+
+/*
+ * Where the device may find this host: the address that leads to the internet;
+ * without one, the first that is not itself behind the tunnel.
+ */
+static bool find_address(const struct hostaddr *host, const struct allowed *allowed,
+			 struct addr *ret_addr)
+{
+	if (hostaddr_outward(ret_addr) == 0)
+		return true;
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (!is_inside(allowed, &host->addresses[i])) {
+			*ret_addr = host->addresses[i];
+			return true;
+		}
+	return false;
+}
+
+static void print_endpoint(const struct agent *agent, const struct node *node,
+			   const struct allowed *allowed, struct buf *buf)
 {
 	struct hostport hostport;
 	struct endpoint endpoint = { .port = node->listen_port };
@@ -113,7 +129,7 @@ static void print_endpoint(struct agent *agent, const struct node *node, struct 
 		buf_add_text(buf, "Endpoint = ");
 		hostport_print(&hostport, node->listen_port, buf);
 		buf_add_text(buf, "\n");
-	} else if (hostaddr_outward(&agent->host, &endpoint.addr) == 0) {
+	} else if (find_address(&agent->host, allowed, &endpoint.addr)) {
 		buf_printf(buf, "Endpoint = %s\n", endpoint_format(&endpoint, text));
 	} else {
 		buf_printf(buf, "# Endpoint = <address of the router>:%u\n", node->listen_port);
@@ -163,24 +179,38 @@ static void print_interface(const struct node *node, const struct peer *peer,
 	buf_printf(buf, "MTU = %u\n", node->mtu);
 }
 
+static void print_peer(const struct node *node, const struct peer *peer,
+		       const struct allowed *allowed, struct buf *buf)
+{
+	buf_add_text(buf, "\n[Peer]\n");
+	print_key("PublicKey", &node->public_key, buf);
+	if (peer->has_preshared_key)
+		print_key("PresharedKey", &peer->preshared_key, buf);
+	buf_add_text(buf, "AllowedIPs = ");
+	print_prefixes(allowed->prefixes, allowed->n, buf);
+}
+
 int agent_peer_config(struct agent *agent, const struct peer *peer,
 		      const struct wg_key *private_key, struct buf *buf)
 {
+	_cleanup_(freep) struct prefix *prefixes =
+		calloc(NODE_ADDRESSES_MAX + ROUTES_MAX + 2, sizeof(*prefixes));
+	if (!prefixes)
+		return -ENOMEM;
+
 	struct node node;
 	int r = store_node_get(agent->store, &node);
 	if (r < 0)
 		return r;
 	key_wipe(&node.private_key);
-
-	print_interface(&node, peer, private_key, buf);
-	buf_add_text(buf, "\n[Peer]\n");
-	print_key("PublicKey", &node.public_key, buf);
-	if (peer->has_preshared_key)
-		print_key("PresharedKey", &peer->preshared_key, buf);
-	r = print_allowed(agent, &node, peer, buf);
+	struct allowed allowed = { .peer = peer, .prefixes = prefixes };
+	r = collect_allowed(agent, &node, &allowed);
 	if (r < 0)
 		return r;
-	print_endpoint(agent, &node, buf);
+
+	print_interface(&node, peer, private_key, buf);
+	print_peer(&node, peer, &allowed, buf);
+	print_endpoint(agent, &node, &allowed, buf);
 	buf_printf(buf, "PersistentKeepalive = %d\n", KEEPALIVE_S);
 	return buf->failed ? -ENOSPC : 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text that a device imports. */
+#include <sched.h>
+
+#include "agent/inside.h"
 #include "tests/unit/agent/fixture.h"
 
 static struct buf text;
@@ -109,7 +112,28 @@ TEST(address_is_the_devices_own)
 	struct peer peer = add_peer("a", NULL);
 	peer.addresses[1] = fixture_prefix("192.168.7.0/24");
 	CHECK(strstr(config(&peer, NULL), "Address = 10.77.0.2/32\n"));
+}
+
+/* Last: it leaves the network. */
+TEST(endpoint_without_a_way_to_the_internet)
+{
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) {
+		printf("# skipped: no network namespace of our own can be made\n");
+		return;
+	}
+	agent_fixture_fresh();
+	struct peer peer = add_peer("a", NULL);
+	CHECK(strstr(config(&peer, NULL), "# Endpoint = <address of the router>:51820\n"));
+
+	/* The first address lies behind the tunnel: no way to build the tunnel itself. */
+	struct hostaddr *host = &t.agent->host;
+	host->addresses[host->n_addresses++] = fixture_prefix("10.20.0.1").addr;
+	host->addresses[host->n_addresses++] = fixture_prefix("192.0.2.1").addr;
+	CHECK(strstr(config(&peer, NULL), "Endpoint = 10.20.0.1:51820\n"));
+	CHECK_EQ(add_route("10.20.0.0/16"), 0);
+	CHECK(strstr(config(&peer, NULL), "Endpoint = 192.0.2.1:51820\n"));
 	buf_release(&text);
+	agent_fixture_stop();
 }
 
 TEST_MAIN
