@@ -16,9 +16,6 @@ enum { ECHO_REPLY = 0, ECHO6_REPLY = 129 }; /* RFC 792, RFC 4443 */
 #define FLOWS_PER_PING 4 /* flows that are remembered, for each ping that may be in flight */
 #define FLOWS_FLOOR 16
 #define TTL_DEFAULT 64
-#define INDEX_MASK (PINGS_MAX - 1)
-
-static_assert((PINGS_MAX & INDEX_MASK) == 0, "the index is the low bits of the number");
 
 static struct icmp_socket *socket_of(struct icmp_relay *relay, uint8_t version)
 {
@@ -63,78 +60,6 @@ static void end_flow(struct icmp_relay *relay, struct icmp_flow *flow)
 	pool_give(&relay->flows, flow);
 }
 
-static void free_ping(struct icmp_relay *relay, struct icmp_ping *ping)
-{
-	ping->flow = NULL;
-	ping->newer = NULL;
-	if (relay->last_free)
-		relay->last_free->newer = ping;
-	else
-		relay->first_free = ping;
-	relay->last_free = ping;
-}
-
-static void end_ping(struct icmp_relay *relay, struct icmp_ping *ping)
-{
-	if (ping->older)
-		ping->older->newer = ping->newer;
-	else
-		relay->oldest_ping = ping->newer;
-	if (ping->newer)
-		ping->newer->older = ping->older;
-	else
-		relay->newest_ping = ping->older;
-
-	if (ping->reply)
-		pool_give(&relay->replies, ping->reply);
-	ping->reply = NULL;
-	ping->flow->in_flight--;
-	relay->in_flight[ping->flow->flow.key.slot]--;
-	free_ping(relay, ping);
-}
-
-static struct icmp_ping *start_ping(struct icmp_relay *relay, struct icmp_flow *flow,
-				    const struct view *view, mono_t now)
-{
-	struct icmp_ping *ping = relay->first_free;
-	relay->first_free = ping->newer;
-	if (!relay->first_free)
-		relay->last_free = NULL;
-
-	ping->flow = flow;
-	ping->uses++;
-	ping->sequence = view->icmp_seq;
-	ping->sent_at = now;
-	quote_take(&ping->quote, view);
-
-	ping->newer = NULL;
-	ping->older = relay->newest_ping;
-	if (relay->newest_ping)
-		relay->newest_ping->newer = ping;
-	else
-		relay->oldest_ping = ping;
-	relay->newest_ping = ping;
-
-	flow->in_flight++;
-	relay->in_flight[flow->flow.key.slot]++;
-	return ping;
-}
-
-static uint16_t number_of(const struct icmp_ping *ping)
-{
-	return (uint16_t)(ping->uses * PINGS_MAX | ping->index);
-}
-
-struct icmp_ping *icmp_ping_find(struct icmp_relay *relay, uint16_t number,
-				 const struct addr *target)
-{
-	struct icmp_ping *ping = &relay->pings[number & INDEX_MASK];
-	if (!ping->flow || number_of(ping) != number ||
-	    !addr_equal(&ping->flow->flow.key.destination, target))
-		return NULL;
-	return ping;
-}
-
 static mono_t next_deadline(const struct icmp_relay *relay)
 {
 	mono_t ping = relay->oldest_ping
@@ -160,7 +85,7 @@ static void on_timer(void *arg, mono_t now)
 
 	while (relay->oldest_ping &&
 	       mono_reached(mono_add(relay->oldest_ping->sent_at, PING_TIMEOUT_S * NS_PER_S), now))
-		end_ping(relay, relay->oldest_ping);
+		icmp_ping_end(relay, relay->oldest_ping);
 	while (relay->oldest &&
 	       mono_reached(mono_add(relay->oldest->flow.active_at, FLOW_IDLE_S * NS_PER_S), now))
 		end_flow(relay, relay->oldest);
@@ -212,14 +137,14 @@ void icmp_ping_answered(struct icmp_relay *relay, struct icmp_ping *ping, uint8_
 	flow->flow.bytes_out += length;
 	netstack_emit(relay->ns, flow->flow.key.slot, packet, length + (size_t)(message - packet));
 	touch(relay, flow, now);
-	end_ping(relay, ping);
+	icmp_ping_end(relay, ping);
 }
 
 void icmp_ping_refused(struct icmp_relay *relay, struct icmp_ping *ping,
 		       const struct report *report, mono_t now)
 {
 	report_emit(relay->ns, ping->flow->flow.key.slot, report, &ping->quote, now);
-	end_ping(relay, ping);
+	icmp_ping_end(relay, ping);
 }
 
 /* A flow's place. Flows without a ping in flight only remember: the oldest such gives way. */
@@ -277,7 +202,7 @@ static int execute(struct icmp_relay *relay, struct icmp_ping *ping, const struc
 	memcpy(ping->reply + ICMP_ROOM, message, length);
 	ping->reply_length = length;
 	return host->ping_exec(host->ctx, &view->destination, (uint16_t)(length - ICMP_HEADER),
-			       (uint32_t)ping->uses << 16 | ping->index);
+			       icmp_ping_program(ping));
 }
 
 static bool is_full(int err)
@@ -291,7 +216,7 @@ static void on_send_failure(struct icmp_relay *relay, struct icmp_ping *ping, in
 
 	netstack_drop(relay->ns, 0, NULL, is_full(err) ? DROP_PING_LIMIT : DROP_DIAL_FAILED, now);
 	if (is_full(err))
-		end_ping(relay, ping);
+		icmp_ping_end(relay, ping);
 	else
 		icmp_ping_refused(relay, ping, &report, now);
 }
@@ -300,12 +225,13 @@ static void forward(struct icmp_relay *relay, struct icmp_flow *flow, const stru
 		    mono_t now)
 {
 	struct icmp_socket *sock = socket_of(relay, view->version);
-	struct icmp_ping *ping = start_ping(relay, flow, view, now);
+	struct icmp_ping *ping = icmp_ping_start(relay, flow, view, now);
 
 	flow->flow.packets_in++;
 	flow->flow.bytes_in += view->length - view->transport;
-	int r = sock->method == ICMP_EXEC ? execute(relay, ping, view)
-					  : icmp_socket_send(sock, view, number_of(ping), now);
+	int r = sock->method == ICMP_EXEC
+			? execute(relay, ping, view)
+			: icmp_socket_send(sock, view, icmp_ping_number(ping), now);
 	if (r < 0)
 		on_send_failure(relay, ping, -r, now);
 }
@@ -335,15 +261,15 @@ void icmp_relay_input(struct icmp_relay *relay, uint32_t slot, const struct view
 
 void icmp_relay_ping_done(struct icmp_relay *relay, uint32_t id, bool answered, mono_t now)
 {
-	struct icmp_ping *ping = &relay->pings[id & INDEX_MASK];
-	if (!ping->flow || !ping->reply || ping->uses != id >> 16)
+	struct icmp_ping *ping = icmp_ping_find_program(relay, id);
+	if (!ping)
 		return; /* given up meanwhile */
 
 	if (answered)
 		icmp_ping_answered(relay, ping, ping->reply + ICMP_ROOM, ping->reply_length,
 				   TTL_DEFAULT + 1, now);
 	else
-		end_ping(relay, ping);
+		icmp_ping_end(relay, ping);
 }
 
 void icmp_relay_cut(struct icmp_relay *relay, struct flow *flow, mono_t now)
@@ -353,7 +279,7 @@ void icmp_relay_cut(struct icmp_relay *relay, struct flow *flow, mono_t now)
 
 	for (size_t i = 0; i < PINGS_MAX && cut->in_flight > 0; i++)
 		if (relay->pings[i].flow == cut)
-			end_ping(relay, &relay->pings[i]);
+			icmp_ping_end(relay, &relay->pings[i]);
 	end_flow(relay, cut);
 }
 
@@ -382,10 +308,7 @@ int icmp_relay_open(struct netstack *ns, struct icmp_relay **ret_relay)
 	relay->ns = ns;
 	relay->v4 = relay->v6 = (struct icmp_socket){ .relay = relay, .fd = -1 };
 	relay->timer = (struct timer){ .fn = on_timer, .arg = relay };
-	for (uint16_t i = 0; i < PINGS_MAX; i++) {
-		relay->pings[i].index = i;
-		free_ping(relay, &relay->pings[i]);
-	}
+	icmp_pings_init(relay);
 
 	uint32_t flows = MAX(MIN(ns->fds_max / 4, (uint32_t)PINGS_MAX * FLOWS_PER_PING),
 			     (uint32_t)FLOWS_FLOOR);

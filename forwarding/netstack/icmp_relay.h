@@ -70,11 +70,21 @@ void icmp_socket_close(struct icmp_socket *sock);
 int icmp_socket_send(struct icmp_socket *sock, const struct view *view, uint16_t number,
 		     mono_t now);
 
-/* icmp_relay.c. The ping in flight to target under number; NULL: none. */
+/* icmp_ping.c. There must be a free one: relay->first_free. */
+struct icmp_ping *icmp_ping_start(struct icmp_relay *relay, struct icmp_flow *flow,
+				  const struct view *view, mono_t now);
+void icmp_ping_end(struct icmp_relay *relay, struct icmp_ping *ping);
+void icmp_pings_init(struct icmp_relay *relay);
+/* What is sent as its sequence number, and the ping in flight to target under it; NULL: none. */
+uint16_t icmp_ping_number(const struct icmp_ping *ping);
 struct icmp_ping *icmp_ping_find(struct icmp_relay *relay, uint16_t number,
 				 const struct addr *target);
+/* The same for one that ping(8) sends: the id that the host knows it by. */
+uint32_t icmp_ping_program(const struct icmp_ping *ping);
+struct icmp_ping *icmp_ping_find_program(struct icmp_relay *relay, uint32_t id);
+
 /*
- * The target answered: message is the ICMP message, with ICMP_ROOM bytes before
+ * icmp_relay.c. The target answered: message is the ICMP message, with ICMP_ROOM bytes before
  * it that are ours too. Ends the ping.
  */
 void icmp_ping_answered(struct icmp_relay *relay, struct icmp_ping *ping, uint8_t *message,
