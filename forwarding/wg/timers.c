@@ -112,11 +112,8 @@ static void expire_retransmit(struct wg *wg, struct peer *peer, mono_t now)
 		return;
 	}
 
-	disarm(peer, TIMER_KEEPALIVE);
 	handshake_abandon(wg, peer);
 	drop_staged(wg, peer);
-	if (!armed(peer, TIMER_WIPE))
-		arm(wg, peer, TIMER_WIPE, mono_add(now, WIPE_AFTER_TIME));
 }
 
 static void expire_keepalive(struct wg *wg, struct peer *peer, mono_t now)

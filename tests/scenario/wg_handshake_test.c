@@ -158,6 +158,22 @@ TEST(handshakes_that_cross_give_a_session_at_once)
 	lab_close(&lab);
 }
 
+TEST(a_session_from_the_other_side_ends_our_own_attempt)
+{
+	lab_open(&lab);
+	struct wg_peer_conf a = lab_conf(&lab.a, lab.a.at);
+	lab_meet(&lab.b, &a);
+	lab_send(&lab.b, 2, 100);
+	lab.n = 0;
+	CHECK(lab.b.wg->peers[0]->handshaking);
+	lab_pass(&lab.a, 1);
+	CHECK_EQ(lab.a.last_id, 2);
+	CHECK(!lab.b.wg->peers[0]->handshaking);
+	lab_advance(&lab, 20 * NS_PER_S);
+	CHECK_EQ(lab.b.sent[MESSAGE_INITIATION], 1);
+	lab_close(&lab);
+}
+
 TEST(preshared_key_must_be_the_same_on_both_sides)
 {
 	lab_open(&lab);

@@ -444,6 +444,36 @@ TEST(a_configured_endpoint_is_taken_when_it_changes)
 	lab_close(&lab);
 }
 
+TEST(the_same_endpoint_configured_again_is_no_change)
+{
+	lab_open(&lab);
+	lab_connect(&lab);
+	struct wg_peer_conf b = lab_conf(&lab.b, lab.b.at);
+	lab_meet(&lab.a, &b);
+	CHECK(endpoint_equal(&lab.a.counters->peers[0].endpoint, &lab.b.at));
+	lab_send(&lab.a, 1, 100);
+	CHECK(addr_equal(&lab.a.last_sent[MESSAGE_DATA].local, &lab.a.at.addr));
+	lab_close(&lab);
+}
+
+TEST(a_configured_endpoint_is_shown_once_it_has_proved_itself)
+{
+	lab_open(&lab);
+	wg_initiate(lab.a.wg, 0, lab.now);
+	CHECK_EQ(lab.a.counters->peers[0].endpoint.addr.family, 0);
+	CHECK_EQ(lab_arrive(&lab.b, &lab.a.last_sent[MESSAGE_INITIATION]), PASS);
+
+	/* From exactly the path that was configured: no local address is known. */
+	struct lab_datagram *response = &lab.b.last_sent[MESSAGE_RESPONSE];
+	struct wg_path path = { .remote = lab.b.at };
+	struct wg_received received;
+	CHECK_EQ(wg_receive(lab.a.wg, &path, response->data, response->length, 0, lab.now,
+			    &received),
+		 PASS);
+	CHECK(endpoint_equal(&lab.a.counters->peers[0].endpoint, &lab.b.at));
+	lab_close(&lab);
+}
+
 TEST(source_must_be_owned_by_exactly_the_peer)
 {
 	lab_open(&lab);

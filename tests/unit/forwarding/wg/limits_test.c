@@ -120,6 +120,20 @@ TEST(load_lasts_a_second_longer)
 	CHECK(!load_add(&load, now));
 }
 
+TEST(a_long_flood_is_forgotten_after_two_seconds)
+{
+	struct load load;
+	load_init(&load);
+	for (int i = 0; i < 100000; i++) {
+		now = mono_add(now, 50 * NS_PER_US);
+		load_add(&load, now);
+	}
+	now = mono_add(now, NS_PER_S - NS_PER_MS);
+	CHECK(load_add(&load, now));
+	now = mono_add(now, NS_PER_S + NS_PER_MS);
+	CHECK(!load_add(&load, now));
+}
+
 TEST(timestamp_of_the_epoch_and_of_a_known_second)
 {
 	struct tai64n t = { { 0 } };
