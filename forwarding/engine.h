@@ -70,7 +70,10 @@ struct engine {
 	bool sending; /* a packet in that room is being encrypted */
 
 	struct wg *wg;
-	struct timer timer;	/* of wg and reassembly */
+	struct timer timer;	 /* of wg and reassembly */
+	struct timer call_timer; /* of the peers that a new engine calls */
+	uint8_t to_call[PEERS_MAX / 8];
+	uint32_t next_call;	/* slot */
 	mono_t wall_checked_at; /* when wg was last told the wall clock */
 	struct reassembly *reassembly;
 	struct filter *filter; /* NULL before the first snapshot */
@@ -118,7 +121,7 @@ int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAU
 /* Brings key and peers of wg from engine->snap to snap; on failure back again. */
 int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,
 		       char ret_text[FAULT_TEXT_MAX]);
-/* Handshakes with every peer whose endpoint is known: what a new engine does. */
+/* Begins to handshake with every peer whose endpoint is known, some at a time: for a new engine. */
 void engine_peers_greet(struct engine *engine, mono_t now);
 
 /* engine_routes.c */

@@ -6,6 +6,10 @@
 
 #include "forwarding/engine.h"
 
+/* A handshake costs 0.1 ms: thousands at once would hold up those that already talk. */
+#define CALLS_PER_TURN 32
+#define CALL_PAUSE_NS (10 * NS_PER_MS)
+
 /* Walks the peers of two snapshots side by side: both ascend by slot. */
 struct peers {
 	const struct snapshot *snap;
@@ -168,10 +172,30 @@ static bool endpoint_known(const struct engine *engine, const struct snapshot_pe
 	       engine->counters->peers[peer->slot].endpoint.addr.family != 0;
 }
 
+static void call_some(void *arg, mono_t now)
+{
+	struct engine *engine = arg;
+	unsigned called = 0;
+
+	while (engine->next_call < PEERS_MAX && called < CALLS_PER_TURN) {
+		uint32_t slot = engine->next_call++;
+		if (!(engine->to_call[slot / 8] & 1 << slot % 8))
+			continue;
+		wg_initiate(engine->wg, slot, now);
+		called++;
+	}
+	/* Without memory for the timer, the others call us. */
+	if (engine->next_call < PEERS_MAX)
+		(void)loop_set_timer(engine->loop, &engine->call_timer,
+				     mono_add(now, CALL_PAUSE_NS));
+}
+
 void engine_peers_greet(struct engine *engine, mono_t now)
 {
 	for (struct peers p = peers_of(engine->snap); p.left > 0; p.row++, p.left--)
 		if (endpoint_known(engine, p.row))
-			wg_initiate(engine->wg, p.row->slot, now);
-	udp_flush(engine->sender, now);
+			engine->to_call[p.row->slot / 8] |= (uint8_t)(1 << p.row->slot % 8);
+
+	engine->call_timer = (struct timer){ .fn = call_some, .arg = engine };
+	call_some(engine, now);
 }

@@ -159,6 +159,53 @@ TEST(endpoint_of_the_snapshot_is_sought)
 	tear_down();
 }
 
+/* More peers, under keys that nobody has, all said to be where client 0 is. */
+static void wish_for_many(void)
+{
+	wish.head.peers.count = WISHED;
+	for (unsigned i = 0; i < WISHED; i++) {
+		struct wg_key private_key;
+		wg_generate_private_key(&private_key);
+		wish.peers[i] = (struct snapshot_peer){ .slot = i,
+							.endpoint.addr = address("127.0.0.1"),
+							.endpoint.port = clients[0].sockets.port };
+		CHECK_EQ(wg_public_key(&private_key, &wish.peers[i].public_key), 0);
+	}
+}
+
+static unsigned count_calls(void)
+{
+	uint8_t data[2048];
+	unsigned n = 0;
+	while (recv(clients[0].sockets.fd4, data, sizeof(data), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+TEST(many_peers_are_called_some_at_a_time)
+{
+	set_up();
+	engine_close(engine);
+	close(control_fd);
+	close(supervisor_fd);
+	memset(counters, 0, sizeof(*counters));
+	engine_start();
+	wish.head.listen_port = free_port();
+	wish_for_many();
+
+	_cleanup_(closep) int fd = make_memfd(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+	const struct ipc_header header = { .type = IPC_SNAPSHOT, .id = 1 };
+	CHECK_EQ(ipc_send(control_fd, &header, NULL, &fd, 1), 0);
+	CHECK_EQ(engine_pass(engine, 0), 0);
+	unsigned called = count_calls();
+	CHECK(called > 0 && called < WISHED);
+	while (called < WISHED) {
+		CHECK_EQ(engine_pass(engine, -1), 0);
+		called += count_calls();
+	}
+	tear_down();
+}
+
 TEST(ping_requests_reach_the_supervisor)
 {
 	set_up();

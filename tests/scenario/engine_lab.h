@@ -17,7 +17,8 @@
 #include "forwarding/pkt/checksum.h"
 #include "tests/test.h"
 
-#define PEERS 3
+#define PEERS 3	   /* that are there */
+#define WISHED 100 /* that a snapshot has room for */
 #define INNER_MAX 16
 
 /* A peer: its own wg on its own socket, on 127.0.0.1 and ::1. */
@@ -42,8 +43,8 @@ struct client {
 struct wish {
 	struct snapshot head __attribute__((aligned(8)));
 	struct prefix node_addresses[2] __attribute__((aligned(8)));
-	struct snapshot_peer peers[PEERS] __attribute__((aligned(8)));
-	struct prefix prefixes[2 * PEERS] __attribute__((aligned(8)));
+	struct snapshot_peer peers[WISHED] __attribute__((aligned(8)));
+	struct prefix prefixes[2 * WISHED] __attribute__((aligned(8)));
 	struct snapshot_route routes[1] __attribute__((aligned(8)));
 };
 
@@ -296,7 +297,7 @@ static void make_wish(void)
 		.host_addresses = PLACE(prefixes, 0),
 		.host_networks = PLACE(prefixes, 0),
 		.peers = PLACE(peers, 2),
-		.prefixes = PLACE(prefixes, (size_t)2 * PEERS),
+		.prefixes = PLACE(prefixes, (size_t)2 * WISHED),
 		.routes = PLACE(routes, 1),
 		.slots = PLACE(prefixes, 0),
 		.ports = PLACE(prefixes, 0),
