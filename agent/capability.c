@@ -17,7 +17,7 @@
 #include "agent/agent.h"
 #include "agent/base/macros.h"
 
-static bool has_capability(unsigned cap)
+bool capability_has(unsigned cap)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -69,7 +69,7 @@ const char *const *capability_kernel_reasons(void)
 
 	memset(reasons, 0, sizeof(reasons));
 	reasons[n++] = "kernel mode is not part of this version yet";
-	if (!has_capability(CAP_NET_ADMIN))
+	if (!capability_has(CAP_NET_ADMIN))
 		reasons[n++] = "the daemon was started without the capability CAP_NET_ADMIN";
 	else if (!has_nftables())
 		reasons[n++] = "the kernel offers no nftables";

@@ -20,6 +20,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/log.h"
 #include "agent/base/macros.h"
+#include "agent/capability.h"
 
 /* The memory of the arguments, which ps(1) shows. */
 static char *title_start;
@@ -63,6 +64,17 @@ static bool uid_is_mapped(uid_t uid)
 	return found;
 }
 
+/* What it takes to hand things over to another user, and to end its processes. */
+static bool can_change_user(void)
+{
+	static const unsigned needed[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER,
+					   CAP_KILL,  CAP_SETGID,	CAP_SETUID };
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		if (!capability_has(needed[i]))
+			return false;
+	return true;
+}
+
 void identity_find(struct identity *ret_identity)
 {
 	struct identity who = { .uid = geteuid(), .gid = getegid(), .change = false };
@@ -71,11 +83,11 @@ void identity_find(struct identity *ret_identity)
 		const struct passwd *pw = getpwnam("culvert");
 		uid_t uid = pw ? pw->pw_uid : OWN_UID;
 		gid_t gid = pw ? pw->pw_gid : OWN_UID;
-		if (uid_is_mapped(uid))
+		if (can_change_user() && uid_is_mapped(uid))
 			who = (struct identity){ .uid = uid, .gid = gid, .change = true };
 		else
-			log_warn("this user namespace has no user %u: control and engine stay "
-				 "user 0 of it, without capabilities",
+			log_warn("user 0 may not become user %u here: control and engine stay "
+				 "user 0, without capabilities",
 				 (unsigned)uid);
 	}
 	*ret_identity = who;

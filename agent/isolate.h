@@ -15,8 +15,8 @@ struct identity {
 
 /*
  * As an ordinary user: that user. As root: the user "culvert" where there is
- * one, else OWN_UID. Root of a user namespace that has no such uid stays what
- * it is, without capabilities; that is logged.
+ * one, else OWN_UID. Root of a container that knows no such user, or may not
+ * become it, stays what it is, without capabilities; that is logged.
  */
 void identity_find(struct identity *ret_identity);
 
