@@ -16,8 +16,7 @@
  */
 struct view {
 	uint8_t *data;
-	uint32_t
-		length; /* IP total length; padding behind it, or behind the UDP length, is cut off */
+	uint32_t length;    /* IP total length; what lies behind it or the UDP length is cut off */
 	uint16_t transport; /* offset of the header after IP and extension headers */
 	uint16_t payload;   /* offset of TCP, UDP, ICMP payload; of all the rest for others */
 	uint8_t version;    /* 4 or 6 */
