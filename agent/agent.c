@@ -17,7 +17,6 @@ static void set_up(struct agent *agent, const struct agent_conf *conf)
 	agent->stale = true;
 	agent->started_at = loop_wall_ns();
 	agent->phase_since = agent->started_at;
-	agent->endpoints_saved_at = agent->started_at;
 	agent->tick = (struct timer){ .fn = force_on_tick, .arg = agent };
 	agent->host_watch = (struct hostaddr_watch){
 		.loop = conf->loop,
@@ -98,7 +97,8 @@ void agent_on_engine_lost(struct agent *agent, mono_t now)
 
 void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now)
 {
-	(void)now;
-	if (event->type == ENGINE_EVENT_HANDSHAKE)
-		agent->endpoints_moved = true;
+	if (event->type != ENGINE_EVENT_HANDSHAKE || agent->endpoints_moved)
+		return;
+	agent->endpoints_moved = true;
+	force_schedule(agent, now);
 }

@@ -9,7 +9,8 @@
 #define TICK_S 60
 #define RETRY_S 1
 #define HOSTADDR_SETTLE_MS 200 /* an interface that comes up brings several addresses */
-#define ENDPOINTS_SAVE_S 300
+#define ENDPOINTS_SAVE_S 60    /* at most that often */
+#define ENDPOINTS_SETTLE_S 10  /* peers come back together after a restart */
 
 static void set_tick(struct agent *agent, mono_t now, int64_t delay_ns)
 {
@@ -18,8 +19,14 @@ static void set_tick(struct agent *agent, mono_t now, int64_t delay_ns)
 		log_error("timer: %s", strerror(-r));
 }
 
-/* When there is something to do next; wall clock jumps are noticed within a minute. */
-static void schedule(struct agent *agent, mono_t now)
+static int64_t until_endpoints_save(const struct agent *agent)
+{
+	int64_t due = agent->endpoints_saved_at + ENDPOINTS_SAVE_S * NS_PER_S - loop_wall_ns();
+	return MAX(due, ENDPOINTS_SETTLE_S * NS_PER_S);
+}
+
+/* Wall clock jumps are noticed within a minute. */
+void force_schedule(struct agent *agent, mono_t now)
 {
 	int64_t delay = TICK_S * NS_PER_S;
 
@@ -27,6 +34,8 @@ static void schedule(struct agent *agent, mono_t now)
 		delay = agent->engine ? RETRY_S * NS_PER_S : delay;
 	else if (agent->current.next_expiry != 0)
 		delay = MIN(delay, MAX(agent->current.next_expiry - loop_wall_ns(), 0));
+	if (agent->endpoints_moved)
+		delay = MIN(delay, until_endpoints_save(agent));
 	set_tick(agent, now, delay);
 }
 
@@ -73,7 +82,7 @@ void force_adopt(struct agent *agent, const struct publication *next)
 	agent->stale = false;
 	agent->publish_error[0] = '\0';
 	phase_note(agent);
-	schedule(agent, loop_now(agent->loop));
+	force_schedule(agent, loop_now(agent->loop));
 }
 
 void force_restore(struct agent *agent, int error)
@@ -95,7 +104,7 @@ void force_restore(struct agent *agent, int error)
 		  (unsigned long long)agent->current.revision,
 		  fault.problem ? fault.text : "no answer");
 	agent->stale = true;
-	schedule(agent, loop_now(agent->loop));
+	force_schedule(agent, loop_now(agent->loop));
 }
 
 static int publish_committed(struct agent *agent, struct fault *reterr)
@@ -126,7 +135,7 @@ void force_refresh(struct agent *agent, mono_t now)
 		memcpy(agent->publish_error, fault.text, sizeof(agent->publish_error));
 		phase_note(agent);
 	}
-	schedule(agent, now);
+	force_schedule(agent, now);
 }
 
 /* true: this host's addresses are others than before. */
@@ -157,7 +166,7 @@ void force_on_tick(void *arg, mono_t now)
 	if (reread_host(agent) || expired || agent->stale)
 		force_refresh(agent, now);
 	else
-		schedule(agent, now);
+		force_schedule(agent, now);
 }
 
 void force_on_hostaddr(void *arg, mono_t now)

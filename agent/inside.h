@@ -77,6 +77,8 @@ void force_adopt(struct agent *agent, const struct publication *next);
 void force_restore(struct agent *agent, int error);
 /* Publishes the committed state; on failure it is tried again soon. */
 void force_refresh(struct agent *agent, mono_t now);
+/* Sets the tick to when there is something to do next. */
+void force_schedule(struct agent *agent, mono_t now);
 void force_on_tick(void *arg, mono_t now);
 void force_on_hostaddr(void *arg, mono_t now);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A write is in force and stored, or neither; what GET shows is what runs. */
+#include "agent/inside.h"
 #include "tests/unit/agent/fixture.h"
 
 static int number_of_peers(void)
@@ -489,6 +490,26 @@ TEST(status_comes_from_the_row_of_the_key)
 	const struct snapshot_peer *peers =
 		SNAPSHOT_ARRAY(fake_link.snapshot, peers, struct snapshot_peer);
 	CHECK(endpoint_equal(&peers[0].endpoint, &heard));
+}
+
+TEST(heard_endpoint_is_stored_soon)
+{
+	agent_fixture_fresh();
+	struct peer peer = add_peer("a", NULL);
+	struct peer_counters *row = &t.counters.peers[peer.slot];
+	struct endpoint stored;
+	memcpy(&row->key_tag, peer.public_key.b, 4);
+	CHECK_EQ(endpoint_parse("192.0.2.9:1234", &row->endpoint), 0);
+
+	mono_t now = loop_now(t.loop);
+	struct ipc_event event = { .type = ENGINE_EVENT_HANDSHAKE, .slot = peer.slot };
+	agent_on_event(t.agent, &event, now);
+	CHECK(mono_sub(t.agent->tick.at, now) <= 10 * NS_PER_S);
+	CHECK_EQ(store_endpoint_get(t.agent->store, peer.id, &stored), -ENOENT);
+	force_on_tick(t.agent, t.agent->tick.at);
+	CHECK_EQ(store_endpoint_get(t.agent->store, peer.id, &stored), 0);
+	CHECK(endpoint_equal(&stored, &row->endpoint));
+	CHECK_EQ(agent_revision(t.agent), peer.revision);
 }
 
 TEST(expiry_takes_the_peer_out)
