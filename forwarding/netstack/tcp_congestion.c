@@ -14,7 +14,7 @@
 /* Below that the loop's timer is coarser than the gaps that pacing would make. */
 #define PACING_RTT_MIN_US 2000u
 #define DELAY_MIN_US 4000u
-#define DELAY_SEGMENTS 32u
+#define DELAY_ROUNDS 2
 #define QUANTUM_MAX 65000u
 
 void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
@@ -27,18 +27,13 @@ void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
 		congestion_on_rtt(r, rtt_us);
 }
 
-/*
- * Slow start ends where the path's queue begins to fill (after HyStart, RFC
- * 9406): a loss at twice the window would cost as much again.
- */
+/* Where the path's queue begins to fill, slow start goes on carefully (after HyStart++, RFC 9406). */
 static void watch_delay(struct tcp_recovery *r, uint32_t rtt_us)
 {
 	if (r->rtt_min_us == 0 || rtt_us < r->rtt_min_us)
 		r->rtt_min_us = rtt_us;
 	bool slow = rtt_us > r->rtt_min_us + MAX(r->rtt_min_us / 4, DELAY_MIN_US);
-	r->slower = slow ? MIN(r->slower + 1, 2) : 0;
-	if (r->slower >= 2 && r->cwnd < r->ssthresh && r->cwnd >= DELAY_SEGMENTS * r->mss)
-		r->ssthresh = r->cwnd;
+	r->slower = slow ? MIN(r->slower + 1, DELAY_ROUNDS) : 0;
 }
 
 void congestion_on_rtt(struct tcp_recovery *r, int64_t rtt_us)
@@ -100,7 +95,7 @@ void congestion_on_acked(struct tcp_recovery *r, uint32_t acked, uint32_t flight
 		return;
 
 	if (r->cwnd < r->ssthresh)
-		r->cwnd = MIN(r->cwnd + acked, CWND_MAX);
+		r->cwnd = MIN(r->cwnd + (r->slower == DELAY_ROUNDS ? acked / 4 : acked), CWND_MAX);
 	else
 		grow_cubic(r, acked, now);
 }

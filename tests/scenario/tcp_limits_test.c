@@ -363,6 +363,68 @@ TEST(idle_peer_is_asked_and_kept_if_it_answers)
 	world_close();
 }
 
+TEST(text_is_dropped_when_all_memory_is_taken)
+{
+	world_open();
+	uint8_t *data = pattern(8 << 20);
+	struct link link;
+	size_t sent = 0;
+	link_open(&link);
+	while (link_flow()->queue.length == 0) {
+		CHECK(sent < 8 << 20);
+		client_send(&link.client, data + sent, 13000);
+		sent += 13000;
+	}
+	world_forget();
+
+	world->relay->buffered += TCP_BUFFER_BYTES_MAX;
+	uint32_t held = link_flow()->queue.length;
+	client_raw(&link.client, SEGMENT_ACK, link.client.snd_nxt, "more", 4);
+	CHECK_EQ(world_drops(DROP_MEMORY), 1);
+	CHECK_EQ(link_flow()->queue.length, held);
+	world->relay->buffered -= TCP_BUFFER_BYTES_MAX;
+	client_raw(&link.client, SEGMENT_ACK, link.client.snd_nxt, "more", 4);
+	CHECK_EQ(link_flow()->queue.length, held + 4);
+
+	world_forget();
+	link_close(&link);
+	world_close();
+	free(data);
+}
+
+TEST(time_wait_gives_way_to_new_connections)
+{
+	world_open();
+	struct link link;
+	char text[16];
+	link_open(&link);
+	shutdown(link.target, SHUT_WR);
+	world_poll();
+	client_take(&link.client);
+	client_finish(&link.client);
+	CHECK_EQ(target_read(&link, text, sizeof(text)), 0);
+	CHECK_EQ(link_flow()->phase, TCP_WAITING);
+	close(link.target);
+	client_take(&link.client);
+
+	flow_set_peer_max(world->ns.flows, SLOT, 1);
+	link.client.port++;
+	link.client.synack = link.client.fin = false;
+	client_syn(&link.client);
+	link_answer(&link);
+	CHECK_EQ(flow_count(world->ns.flows), 1);
+	CHECK_EQ(link_flow()->phase, TCP_OPEN);
+
+	/* One that is in use does not. */
+	link.client.port++;
+	client_syn(&link.client);
+	CHECK_EQ(world_drops(DROP_FLOW_PEER_LIMIT), 1);
+
+	world_forget();
+	link_close(&link);
+	world_close();
+}
+
 #define IDLE_FLOWS 1000
 
 TEST(thousand_idle_flows_are_cheap)
