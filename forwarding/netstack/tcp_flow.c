@@ -9,6 +9,7 @@
 #include "forwarding/netstack/lwip_glue.h"
 #include "forwarding/netstack/tcp_chunk.h"
 
+#define RESET_AFTER_MS 3000
 #define EVICT_SEARCH_MAX 256
 #define BIT(phase) (1u << (phase))
 
@@ -126,27 +127,43 @@ static void begin_waiting(struct tcp_flow *flow, mono_t now)
 }
 
 /* lwIP's side is gone. */
-static void follow_ending(struct tcp_flow *flow)
+static void follow_ending(struct tcp_flow *flow, mono_t now)
 {
-	if (flow->ending != ENDING_CLEAN) {
-		tcp_socket_close(flow, true);
-		tcp_flow_set_phase(flow, TCP_OVER);
-	} else if (flow->phase != TCP_DRAINING) {
-		tcp_flow_set_phase(flow, TCP_DRAINING);
+	if (flow->phase == TCP_DRAINING)
+		return;
+	/* What the peer sent before its reset is the target's. */
+	if (flow->ending == ENDING_RESET && flow->phase == TCP_OPEN && tcp_socket_unsent(flow)) {
+		flow->up_reset = true;
+		flow->reset_at = mono_add(now, RESET_AFTER_MS * NS_PER_MS);
+		flow->check_at = now;
 	}
+	if (flow->ending == ENDING_CLEAN || flow->up_reset) {
+		tcp_flow_set_phase(flow, TCP_DRAINING);
+		return;
+	}
+	tcp_socket_close(flow, true);
+	tcp_flow_set_phase(flow, TCP_OVER);
+}
+
+static void drain(struct tcp_flow *flow, mono_t now)
+{
+	bool reset_due = mono_reached(flow->reset_at, now) || tcp_socket_unsent(flow) == 0;
+
+	if (flow->up_reset ? reset_due : up_is_done(flow))
+		tcp_socket_close(flow, flow->up_reset);
+	if (flow->phase == TCP_DRAINING && flow->watch.fd < 0)
+		tcp_flow_set_phase(flow, TCP_OVER);
 }
 
 static void follow(struct tcp_flow *flow, mono_t now)
 {
 	if (!flow->pcb)
-		follow_ending(flow);
+		follow_ending(flow, now);
 	else if (flow->waiting_head && flow->phase == TCP_OPEN)
 		begin_waiting(flow, now);
 
-	if ((flow->phase == TCP_DRAINING || flow->phase == TCP_WAITING) && up_is_done(flow))
-		tcp_socket_close(flow, false);
-	if (flow->phase == TCP_DRAINING && flow->watch.fd < 0)
-		tcp_flow_set_phase(flow, TCP_OVER);
+	if (flow->phase == TCP_DRAINING || flow->phase == TCP_WAITING)
+		drain(flow, now);
 }
 
 static void charge_sent(struct tcp_flow *flow)

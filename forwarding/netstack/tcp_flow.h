@@ -27,8 +27,8 @@ struct tcp_chunk;
  *   ANSWERED lwIP sent the SYN-ACK. -> OPEN (the peer's ACK), -> OVER
  *   OPEN     data both ways, either may be closed already.
  *            -> DRAINING (pcb ended first), -> WAITING (TIME_WAIT), -> OVER
- *   DRAINING pcb is gone after a clean end; the target has still to take
- *            what the peer had sent. -> OVER
+ *   DRAINING pcb is gone after a clean end or a reset of the peer; the target
+ *            has still to take what the peer had sent before. -> OVER
  *   WAITING  pcb in TIME_WAIT. -> OVER
  *   OVER     is freed when the call that led here ends.
  *
@@ -94,6 +94,8 @@ struct tcp_flow {
 	bool up_end;	/* the peer's FIN came */
 	bool up_shut;	/* and was passed on */
 	bool up_broken; /* the target takes nothing more */
+	bool up_reset;	/* the peer's reset came: passed on after its data, at last at reset_at */
+	mono_t reset_at, check_at;
 
 	/* Down. */
 	struct tcp_chunk *sent, *sent_last; /* referenced by lwIP until acknowledged */
@@ -156,6 +158,8 @@ void tcp_dial_end(struct tcp_flow *flow);
 void tcp_pump_up(struct tcp_flow *flow, mono_t now);
 void tcp_pump_down(struct tcp_flow *flow, mono_t now);
 void tcp_socket_close(struct tcp_flow *flow, bool reset);
+/* Bytes that the target has not acknowledged, in the kernel and here. */
+uint32_t tcp_socket_unsent(const struct tcp_flow *flow);
 void tcp_socket_event(void *arg, uint32_t events, mono_t now);
 void tcp_resume(void *arg, mono_t now);
 

@@ -2,6 +2,8 @@
 /* Bytes between lwIP and the target's socket, each way as far as the other side takes them. */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
@@ -25,6 +27,14 @@ void tcp_socket_close(struct tcp_flow *flow, bool reset)
 	loop_unwatch(flow->relay->ns->host->loop, &flow->watch);
 	close(flow->watch.fd);
 	flow->watch.fd = -1;
+}
+
+uint32_t tcp_socket_unsent(const struct tcp_flow *flow)
+{
+	int unsent = 0;
+	if (flow->watch.fd < 0 || flow->up_broken || ioctl(flow->watch.fd, SIOCOUTQ, &unsent) < 0)
+		return 0;
+	return (uint32_t)unsent + flow->queue.length;
 }
 
 /* Bytes that the socket took; 0 also when it is full. An error breaks this direction. */

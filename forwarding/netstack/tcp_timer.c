@@ -6,6 +6,7 @@
 
 #define KEEPALIVES_MAX 5
 #define KEEPALIVE_S 75
+#define DRAIN_CHECK_MS 10
 #define WAIT_NS (2 * (int64_t)TCP_MSL * NS_PER_MS)
 #define TICK_NS ((int64_t)TCP_TMR_INTERVAL * NS_PER_MS)
 
@@ -27,7 +28,9 @@ static mono_t deadline(const struct tcp_flow *flow)
 		return mono_min(mono_min(flow->recovery.timer_at, flow->paced_at),
 				quiet_until(flow));
 	case TCP_DRAINING:
-		return quiet_until(flow);
+		/* No event tells that the target has acknowledged all. */
+		return flow->up_reset ? mono_min(flow->check_at, flow->reset_at)
+				      : quiet_until(flow);
 	case TCP_WAITING:
 		return mono_add(flow->waiting_at, WAIT_NS);
 	default:
@@ -84,6 +87,10 @@ void tcp_timer_fired(void *arg, mono_t now)
 			break;
 		case TCP_WAITING:
 			tcp_flow_abort(flow, now);
+			break;
+		case TCP_DRAINING:
+			flow->failed = !flow->up_reset;
+			flow->check_at = mono_add(now, DRAIN_CHECK_MS * NS_PER_MS);
 			break;
 		default:
 			flow->failed = true;

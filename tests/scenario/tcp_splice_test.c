@@ -184,6 +184,39 @@ TEST(reset_of_the_peer_reaches_the_target)
 	world_close();
 }
 
+TEST(reset_of_the_peer_comes_after_its_data)
+{
+	world_open();
+	uint8_t *data = pattern(8 << 20), *got = malloc(8 << 20);
+	struct link link;
+	size_t sent = 0, n = 0;
+	link_open(&link);
+
+	/* More than the target's socket takes at once. */
+	while (link_flow()->queue.length == 0) {
+		CHECK(sent < 8 << 20);
+		client_send(&link.client, data + sent, 13000);
+		sent += 13000;
+	}
+	client_raw(&link.client, SEGMENT_RST | SEGMENT_ACK, link.client.snd_nxt, NULL, 0);
+	ssize_t r;
+	while ((r = target_read(&link, got + n, (8 << 20) - n)) > 0) {
+		n += (size_t)r;
+		world_poll();
+		world_advance(10);
+	}
+	CHECK_EQ(n, sent);
+	CHECK_MEM(got, data, sent);
+	CHECK_EQ(r, -1);
+	CHECK_EQ(errno, ECONNRESET);
+	CHECK_EQ(flow_count(world->ns.flows), 0);
+
+	link_close(&link);
+	world_close();
+	free(data);
+	free(got);
+}
+
 TEST(reset_of_the_target_comes_after_its_data)
 {
 	world_open();
