@@ -19,8 +19,6 @@ static void emit_fragment(void *ctx, const uint8_t *head, size_t head_length, co
 	const struct backend_host *host = emission->ns->host;
 
 	uint8_t *room = host->packet_room(host->ctx, emission->slot, head_length + body_length);
-	if (!room)
-		return;
 	memcpy(room, head, head_length);
 	if (body_length > 0)
 		memcpy(room + head_length, body, body_length);

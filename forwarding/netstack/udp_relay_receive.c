@@ -83,8 +83,6 @@ static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t 
 		return;
 	}
 	uint8_t *room = host->packet_room(host->ctx, key->slot, total);
-	if (!room)
-		return;
 	build_udp(&target, &peer, payload, length, room, total);
 	set_class(room, class);
 	host->packet_send(host->ctx, key->slot, total);
