@@ -2,11 +2,11 @@
 /* Bytes per second over the last seconds, from samples of the counters page. */
 #include "api/rates.h"
 
-static struct traffic sum(const struct counters *counters)
+static struct traffic sum(const struct rates *rates, const struct counters *counters)
 {
 	struct traffic total = { 0 };
 
-	for (size_t i = 0; i < PEERS_MAX; i++) {
+	for (size_t i = 0; i < rates->n_rows; i++) {
 		total.receive_bytes += counter_get(&counters->peers[i].receive_bytes);
 		total.transmit_bytes += counter_get(&counters->peers[i].transmit_bytes);
 	}
@@ -16,7 +16,7 @@ static struct traffic sum(const struct counters *counters)
 void rates_sample(struct rates *rates, const struct counters *counters, mono_t now)
 {
 	rates->samples[rates->next].at = now;
-	rates->samples[rates->next].total = sum(counters);
+	rates->samples[rates->next].total = sum(rates, counters);
 	rates->next = (rates->next + 1) % RATES_SAMPLES;
 	rates->n = MIN(rates->n + 1, (unsigned)RATES_SAMPLES);
 }
@@ -31,7 +31,7 @@ static uint64_t per_s(uint64_t before, uint64_t after, int64_t ns)
 void rates_now(const struct rates *rates, const struct counters *counters,
 	       struct traffic *ret_total, struct traffic *ret_per_s)
 {
-	*ret_total = sum(counters);
+	*ret_total = sum(rates, counters);
 	*ret_per_s = (struct traffic){ 0 };
 	if (rates->n < 2)
 		return;

@@ -14,6 +14,7 @@ struct traffic {
 #define RATES_EVERY_S 2
 
 struct rates {
+	size_t n_rows; /* rows of the page that peers have: all others are left untouched */
 	struct {
 		mono_t at;
 		struct traffic total;
@@ -21,7 +22,7 @@ struct rates {
 	unsigned next, n;
 };
 
-/* Takes a sample; call it every RATES_EVERY_S. */
+/* Takes a sample; call it every RATES_EVERY_S. n_rows is the caller's to set before. */
 void rates_sample(struct rates *rates, const struct counters *counters, mono_t now);
 /* Totals of all peers now, and the mean per second over the samples (0 with fewer than two). */
 void rates_now(const struct rates *rates, const struct counters *counters,

@@ -454,13 +454,29 @@ static void listener_close(struct listener *listener)
 	listener->daemon = NULL;
 }
 
+static int note_slot(void *n_rows, const struct peer *peer)
+{
+	size_t *n = n_rows;
+
+	*n = MAX(*n, (size_t)peer->slot + 1);
+	return 0;
+}
+
 static void on_rates_timer(void *arg, mono_t now)
 {
 	struct api *api = arg;
+	struct agent *agent = api->conf.agent;
 	struct agent_status status;
 
-	if (agent_status_get(api->conf.agent, &status) == 0)
-		rates_sample(&api->rates, status.counters, now);
+	if (!api->counters && agent_status_get(agent, &status) == 0)
+		api->counters = status.counters;
+	if (api->rates_revision != agent_revision(agent)) {
+		api->rates_revision = agent_revision(agent);
+		api->rates.n_rows = 0;
+		(void)agent_peer_each(agent, "", PEERS_MAX, note_slot, &api->rates.n_rows);
+	}
+	if (api->counters)
+		rates_sample(&api->rates, api->counters, now);
 	(void)loop_set_timer(api->conf.loop, &api->rates_timer,
 			     mono_add(now, RATES_EVERY_S * NS_PER_S));
 }

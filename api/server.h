@@ -37,6 +37,8 @@ struct api {
 	uint32_t id_prefix; /* of request ids: differs between runs */
 	uint64_t n_requests;
 	struct http_counts counts;
+	const struct counters *counters; /* NULL until the agent told */
 	struct rates rates;
+	uint64_t rates_revision; /* at which rates.n_rows was found */
 	struct timer rates_timer;
 };

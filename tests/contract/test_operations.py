@@ -201,6 +201,20 @@ def test_a_peer_with_a_key_made_here(call):
     assert call("GET", "/v1/peers/{id}", id=peer["id"]).status == 404
 
 
+def scan(picture):
+    """What a telephone would read from an SVG."""
+    png = subprocess.run(["rsvg-convert", "--zoom", "2"], input=picture, capture_output=True, check=True).stdout
+    return subprocess.run(["zbarimg", "-q", "--raw", "-Sbinary", "png:-"], input=png, capture_output=True, check=True).stdout
+
+
+def test_qr_codes_say_what_the_text_says(call):
+    made = call("POST", "/v1/peers", {"name": "phone with a camera", "preshared_key": KEYS[2]}).json
+    assert scan(made["client_config_qr_svg"].encode()) == made["client_config"].encode()
+    picture = call("GET", "/v1/peers/{id}/config", headers={"Accept": "image/svg+xml"}, id=made["id"]).body
+    assert scan(picture) == call("GET", "/v1/peers/{id}/config", id=made["id"]).body
+    assert call("DELETE", "/v1/peers/{id}", id=made["id"]).status == 204
+
+
 def test_put_is_an_upsert(call):
     body = {"name": "phone", "public_key": KEYS[1], "preshared_key": KEYS[2], "expires_at": "2099-12-31T23:59:59.25Z",
             "persistent_keepalive_s": 25, "endpoint": "192.0.2.7:4000", "tags": ["b", "a"], "limits": {"max_flows": 9}}
