@@ -134,6 +134,16 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *mhd
 	return exchange;
 }
 
+/* libmicrohttpd does not see an end that came together with the request. */
+static void await_next(struct connection *connection)
+{
+	char byte;
+
+	if (recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		shutdown(connection->fd, SHUT_RDWR);
+	set_deadline(connection, HTTP_DEADLINE_S);
+}
+
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 			 enum MHD_RequestTerminationCode code)
 {
@@ -144,7 +154,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 	if (!exchange)
 		return;
 	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		set_deadline(exchange->request.connection, HTTP_DEADLINE_S);
+		await_next(exchange->request.connection);
 	buf_release_secret(&exchange->request.body);
 	buf_release_secret(&exchange->request.answer.body);
 	free(exchange);

@@ -113,6 +113,26 @@ TEST(pipelined_requests_are_answered_in_order)
 	http_close();
 }
 
+TEST(a_client_that_has_said_all_is_not_kept)
+{
+	const char bytes[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+	bool closed;
+
+	http_open(getuid(), false);
+	int fd = http_connect(true);
+	send(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 42, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+	http_read(fd, &closed);
+	CHECK(strncmp(http_reply, "HTTP/1.1 200", 12) == 0);
+	CHECK(closed);
+	close(fd);
+
+	/* Others are. */
+	http_raw(false, bytes, strlen(bytes), &closed);
+	CHECK(!closed);
+	http_close();
+}
+
 TEST(bodies_are_bounded)
 {
 	static char bytes[HTTP_BODY_MAX + 4096];
