@@ -32,7 +32,7 @@ struct wg_path {
  * (handshake, cookie reply, keepalive, staged packets); data is the callee's
  * to read until it returns. tos: outer DSCP and ECN byte. session: both ends
  * have proved a session (we were its initiator, or its responder). Neither
- * may call wg.
+ * may call wg, but for wg_forget_source.
  */
 struct wg_io {
 	void *ctx;
