@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* How well a range like "text/any" names the type: 0 not, 1 any, 2 its family, 3 itself. */
+/* How well a range names the type: 0 not, 1 as any, 2 by its family, 3 by itself. */
 static int fit(const char *range, size_t length, const char *type)
 {
 	size_t family = strcspn(type, "/") + 1;

@@ -111,6 +111,7 @@ void page_answer(struct page *page, json_t *(*item)(struct agent *agent, const c
 	struct request *req = page->req;
 	struct buf *body = &req->answer.body;
 	uint64_t revision = agent_revision(req->agent);
+	const char *separator = "\n";
 	size_t n = 0;
 
 	buf_add_text(body, "{\"items\":[");
@@ -118,7 +119,8 @@ void page_answer(struct page *page, json_t *(*item)(struct agent *agent, const c
 		json_t *json = item(req->agent, page->ids[n]);
 		if (!json)
 			continue;
-		buf_add_text(body, n == 0 ? "\n" : ",\n");
+		buf_add_text(body, separator);
+		separator = ",\n";
 		json_add_to(body, json, JSON_COMPACT);
 		json_decref(json);
 	}

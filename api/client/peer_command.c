@@ -181,20 +181,35 @@ static void print_new(const struct arguments *args, const json_t *peer)
 		print_qr(text);
 }
 
+/* The keepalive option as JSON; NULL after complaining. */
+static json_t *keepalive_json(const char *text)
+{
+	char *end;
+	long long seconds = strtoll(text, &end, 10);
+
+	if (end != text && *end == '\0')
+		return json_integer(seconds);
+	fprintf(stderr, "culvert: --keepalive takes a number of seconds\nTry \"culvert help\".\n");
+	return NULL;
+}
+
 static int add(const struct arguments *args)
 {
-	json_t *body = json_pack("{s:s}", "name", args->operands[0]);
 	const char *keepalive = option_value(args, OPTION_KEEPALIVE);
+	json_t *seconds = keepalive ? keepalive_json(keepalive) : NULL;
 	struct buf path;
+
+	if (keepalive && !seconds)
+		return EXIT_USAGE;
+	json_t *body = json_pack("{s:s}", "name", args->operands[0]);
 
 	set_text(body, "public_key", args, OPTION_PUBLIC_KEY);
 	set_text(body, "endpoint", args, OPTION_ENDPOINT);
 	set_text(body, "expires_at", args, OPTION_EXPIRES);
 	set_list(body, "addresses", args, OPTION_ADDRESS);
 	set_list(body, "tags", args, OPTION_TAG);
-	if (keepalive)
-		json_object_set_new(body, "persistent_keepalive_s",
-				    json_integer(strtoll(keepalive, NULL, 10)));
+	if (seconds)
+		json_object_set_new(body, "persistent_keepalive_s", seconds);
 	if (option_given(args, OPTION_DISABLED))
 		json_object_set_new(body, "enabled", json_false());
 	make_path(args, PEERS, NULL, &path);

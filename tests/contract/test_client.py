@@ -95,7 +95,7 @@ def test_mode(culvert):
 
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["peer"], ["peer", "nonsense"], ["peer", "add"], ["peer", "add", "a", "b"], ["status", "x"],
-    ["status", "--qr"], ["peer", "list", "--nonsense"], ["-o", "xml", "status"], ["route", "add", "10.0.0.0/8", "--qr"],
+    ["status", "--qr"], ["peer", "list", "--nonsense"], ["-o", "xml", "status"], ["route", "add", "10.0.0.0/8", "--qr"], ["peer", "add", "a", "--keepalive", "soon"],
     ["flow", "list"], ["token", "list"], ["config", "show"], ["events"], ["backup"], ["restore"], ["doctor"], ["explain"],
 ])
 def test_wrong_usage(culvert, words):
