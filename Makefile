@@ -151,9 +151,9 @@ unit: $(UNIT)
 libs: $(LIBS)
 fuzz-targets: $(FUZZ:%=$O/fuzz/%)
 
-test: build/test-packages.ok
+test: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/run all
-check: build/test-packages.ok
+check: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/run check
 lint: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/lint/run
