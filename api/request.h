@@ -60,7 +60,7 @@ struct request {
 	struct api *api;
 	struct agent *agent;
 	struct connection *connection;
-	void *transport; /* of server.c */
+	void *transport; /* of exchange.c */
 	const char *(*header)(const struct request *req, const char *name);
 
 	char id[REQUEST_ID_SIZE];
