@@ -62,10 +62,7 @@ static void send_piece(struct tcp_flow *flow, const struct cut *cut, uint32_t at
 	uint32_t tcp_length = cut->header_length + length;
 	uint32_t total = ip_header_length(flow) + tcp_length;
 
-	/* No room is a loss like any other. */
 	uint8_t *packet = host->packet_room(host->ctx, key->slot, total);
-	if (!packet)
-		return;
 	uint8_t *tcp = packet + build_ip_header(&key->destination, &key->source, PROTOCOL_TCP,
 						tcp_length, 0, packet);
 	memcpy(tcp, cut->header, cut->header_length);
