@@ -176,11 +176,17 @@ static void charge_sent(struct tcp_flow *flow)
 	tcp_chunk_release_acked(flow);
 }
 
+/* A reset of the target is passed on when the data before it has been read and has arrived. */
+static bool reset_is_due(const struct tcp_flow *flow)
+{
+	return flow->down_reset && (flow->down_end || !flow->readable) && flow->pcb &&
+	       glue_is_drained(flow);
+}
+
 void tcp_flow_settle(struct tcp_flow *flow, mono_t now)
 {
 	if (flow->phase != TCP_DIALING && flow->phase != TCP_OVER) {
-		/* A reset of the target is passed on when the data before it has arrived. */
-		if (flow->failed || (flow->down_reset && flow->pcb && glue_is_drained(flow))) {
+		if (flow->failed || reset_is_due(flow)) {
 			tcp_flow_cut(flow, now);
 			return;
 		}
