@@ -58,7 +58,7 @@ all: build/culvert
 build/culvert: build/release/culvert
 	@ln -sf release/culvert $@
 ifneq ($(BUILD),release)
-build/release/culvert: FORCE
+build/release/culvert: FORCE | build/packages.ok $(LWIP)/.unpacked
 	@$(MAKE) BUILD=release $@
 all: $O/culvert
 endif

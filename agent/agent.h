@@ -9,6 +9,7 @@
 #include "agent/base/mono.h"
 #include "schema/counters.h"
 #include "schema/model.h"
+#include "schema/report.h"
 
 struct agent;
 
@@ -173,3 +174,47 @@ void agent_close(struct agent *agent);
 void agent_on_engine(struct agent *agent, const struct ipc_engine *hello, mono_t now);
 void agent_on_engine_lost(struct agent *agent, mono_t now);
 void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now);
+
+/* --- policy, explanations, flows, the host ----------------------------------- */
+
+/* ret_policy's rules are the caller's: policy_release. */
+int agent_policy_get(struct agent *agent, struct policy *ret_policy);
+/* Rules without an id get one. Replaces the policy whole. */
+int agent_policy_put(struct agent *agent, const struct policy *policy, struct agent_write *write,
+		     struct policy *ret_policy, struct fault *reterr);
+void policy_release(struct policy *policy);
+
+/*
+ * peer: id or name. The result's indices are turned into ids: ret_refs[i] is
+ * the route's or rule's id of step i, "" where none.
+ */
+struct agent_explanation {
+	struct explain_result *result; /* on the heap; agent_explanation_release */
+	char refs[8][ID_MAX + 1];
+	enum mode mode;
+};
+int agent_explain(struct agent *agent, const char *peer, const struct explain_query *query,
+		  struct agent_explanation *ret_explanation, struct fault *reterr);
+void agent_explanation_release(struct agent_explanation *explanation);
+
+/* A page of flows of the mode that runs. ret_rows: room for query->limit. */
+int agent_flows(struct agent *agent, const struct flow_query *query, struct flow_row *ret_rows,
+		size_t *ret_count, bool *ret_more, struct fault *reterr);
+int agent_flow_cut(struct agent *agent, uint64_t id, struct fault *reterr);
+/* The peer of a slot. -ENOENT. */
+int agent_peer_of_slot(struct agent *agent, uint32_t slot, struct peer *ret_peer);
+
+/* What a switch to that mode would do now. */
+struct dataplane_impact {
+	uint64_t flows_cut;
+	bool source_address_change;
+	const char *protocols_lost[REASONS_MAX + 1]; /* NULL-ended */
+};
+int agent_dataplane_impact(struct agent *agent, enum mode desired,
+			   struct dataplane_impact *ret_impact);
+
+/* Checks of this host, of control's own and the supervisor's. Returns the number of rows. */
+#define CHECKS_MAX 32
+size_t agent_doctor(struct agent *agent, struct check ret_checks[CHECKS_MAX]);
+/* The standing faults that /readyz and /v1/status name. NULL past the end. */
+const char *agent_health(struct agent *agent, size_t i);

@@ -16,6 +16,8 @@ struct link_handlers {
 	/* The engine's channel closed; a new one will come. */
 	void (*on_engine_lost)(void *ctx, mono_t now);
 	void (*on_event)(void *ctx, const struct ipc_event *event, mono_t now);
+	/* The supervisor noticed something about the host. May be NULL. */
+	void (*on_health)(void *ctx, const struct health *health, mono_t now);
 	void (*on_stop)(void *ctx, mono_t now);
 };
 
@@ -25,13 +27,22 @@ int link_open(struct loop *loop, int supervisor_fd, const struct link_handlers *
 void link_close(struct link *link);
 
 /*
- * Hands a sealed snapshot to the supervisor and the engine, and waits for both
+ * Hands a sealed snapshot to the supervisor, and when that has put the kernel in
+ * order, to the engine; waits for both
  * (at most PUBLISH_TIMEOUT_MS, also for an engine that is being restarted).
  * 0: both apply it. Otherwise reterr says who refused and why: -EAGAIN no
  * answer (problem "engine_unavailable"), else the error of the refusal. memfd
  * stays the caller's.
  */
 int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *reterr);
+
+/*
+ * Asks the engine or the supervisor and waits for the answer (at most
+ * PUBLISH_TIMEOUT_MS). 0, -EAGAIN: no answer; other negative errno. The caller
+ * releases the message.
+ */
+int link_ask(struct link *link, bool engine, uint32_t type, const void *body, size_t length,
+	     struct ipc_message *ret_answer);
 
 bool link_engine_running(const struct link *link);
 /* Tells the supervisor that users can be served; line is what it prints. 0 or negative errno. */

@@ -33,7 +33,7 @@ struct builder {
 	const struct publish_source *source;
 	struct node node;
 	struct snapshot_exit exit;
-	struct buf addresses, peers, prefixes, routes, slots, ports;
+	struct buf addresses, peers, prefixes, routes, rules, slots, ports;
 	struct buf members, tags, learned;
 	int64_t next_expiry;
 };
@@ -45,6 +45,7 @@ static void builder_init(struct builder *b, const struct publish_source *source)
 	buf_init(&b->peers, PEERS_MAX * sizeof(struct snapshot_peer));
 	buf_init(&b->prefixes, (size_t)PEERS_MAX * PEER_ADDRESSES_MAX * sizeof(struct prefix));
 	buf_init(&b->routes, ROUTES_MAX * sizeof(struct snapshot_route));
+	buf_init(&b->rules, RULES_MAX * sizeof(struct snapshot_rule));
 	buf_init(&b->slots, SLOTS_BYTES_MAX);
 	buf_init(&b->ports, (size_t)ROUTES_MAX * ROUTE_PORTS_MAX * sizeof(struct port_range));
 	buf_init(&b->members, PEERS_MAX * sizeof(struct member));
@@ -59,6 +60,7 @@ static void builder_release(struct builder *b)
 	buf_release_secret(&b->peers);
 	buf_release(&b->prefixes);
 	buf_release(&b->routes);
+	buf_release(&b->rules);
 	buf_release(&b->slots);
 	buf_release(&b->ports);
 	buf_release(&b->members);
@@ -256,6 +258,7 @@ static int add_route(void *ctx, const struct route *route)
 		.ports = { .first = (uint32_t)(b->ports.length / sizeof(struct port_range)),
 			   .count = (uint32_t)route->n_ports },
 		.n_protocols = (uint32_t)route->n_protocols,
+		.via_slot = SNAPSHOT_VIA_ROUTER,
 	};
 	memcpy(row.protocols, route->protocols, route->n_protocols);
 	buf_add(&b->routes, &row, sizeof(row));
@@ -374,6 +377,7 @@ static int lay_out(const struct builder *b, int memfd)
 		.mtu = b->node.mtu,
 		.private_key = b->node.private_key,
 		.exit = b->exit,
+		.policy_allow = 1,
 	};
 	const struct part parts[] = {
 		{ &header.node_addresses, b->node.addresses,
@@ -385,6 +389,7 @@ static int lay_out(const struct builder *b, int memfd)
 		BUF_PART(peers, peers, snapshot_peer),
 		BUF_PART(prefixes, prefixes, prefix),
 		BUF_PART(routes, routes, snapshot_route),
+		BUF_PART(rules, rules, snapshot_rule),
 		BUF_PART(ports, ports, port_range),
 	};
 

@@ -5,6 +5,7 @@
 #include "agent/base/loop.h"
 #include "forwarding/pkt/view.h"
 #include "schema/counters.h"
+#include "schema/report.h"
 #include "schema/snapshot.h"
 
 /*
@@ -29,6 +30,20 @@ struct backend_host {
 	int (*ping_exec)(void *ctx, const struct addr *target, uint16_t size, uint32_t id);
 	uint8_t *(*packet_room)(void *ctx, uint32_t slot, size_t length);
 	void (*packet_send)(void *ctx, uint32_t slot, size_t length);
+	/* Kernel mode: the TUN, owned by the engine; -1 else. */
+	int tun_fd;
+	/*
+	 * Kernel mode, a packet (or the first of a super-packet) read from the TUN:
+	 * the slot that it goes to, noted so that its answers pass; UINT32_MAX: it
+	 * was refused and counted. destination of view is what the peer will see.
+	 */
+	uint32_t (*admit_out)(void *ctx, const struct view *view, mono_t now);
+	/*
+	 * Netstack mode: the real address behind what a peer dialled (map_to; else
+	 * the same), and the source address to bind (family 0 = any).
+	 */
+	void (*resolve)(void *ctx, uint32_t slot, const struct addr *dialled,
+			struct addr *ret_final, struct addr *ret_source);
 	/* Is a socket's final remote address allowed? PASS or a drop reason. */
 	enum drop (*guard)(void *ctx, const struct addr *destination);
 };
@@ -59,6 +74,11 @@ struct backend_ops {
 	/* The snapshot changed: take new limits and addresses, cut what judge no longer passes. */
 	void (*revise)(struct backend *backend, const struct snapshot *snap,
 		       const struct backend_judge *judge, mono_t now);
+	/* A page of flows, ascending by id; returns how many, *ret_more set. NULL: see forwarding.h. */
+	size_t (*flows)(struct backend *backend, const struct flow_query *query,
+			struct flow_row *ret_rows, bool *ret_more, mono_t now);
+	/* Cuts one flow visibly on both sides. 0 or -ENOENT. NULL where flows is. */
+	int (*cut)(struct backend *backend, uint64_t id, mono_t now);
 	/* A ping(8) that the host was asked for ended: answered or not. */
 	void (*ping_done)(struct backend *backend, uint32_t id, bool answered, mono_t now);
 };
@@ -68,6 +88,7 @@ struct backend {
 };
 
 extern const struct backend_ops netstack_backend;
+extern const struct backend_ops kernel_backend;
 
 /* How pings of that IP version are relayed by an open netstack backend. */
 enum icmp_method netstack_icmp_method(const struct backend *backend, uint8_t version);

@@ -8,6 +8,7 @@
 #include "agent/base/ipc.h"
 #include "agent/base/key.h"
 #include "schema/counters.h"
+#include "schema/report.h"
 #include "schema/snapshot.h"
 
 /*
@@ -44,6 +45,23 @@ enum ipc_type {
 	 * with IPC_ENGINE_HELLO and goes on with the snapshot that it has. No answer.
 	 */
 	IPC_CONTROL_STARTED,
+	/*
+	 * supervisor -> engine: the TUN of kernel mode, before the snapshot that
+	 * needs it reaches the engine, and to every new engine; fds[0] = its
+	 * descriptor, body ipc_tun. No answer.
+	 */
+	IPC_TUN,
+	/* supervisor -> control: something about the host; body health. No answer. */
+	IPC_HEALTH,
+	/*
+	 * control -> engine (netstack) or supervisor (kernel): a page of flows;
+	 * body flow_query. Answer: flow_page, then its rows.
+	 */
+	IPC_FLOWS,
+	/* control -> the same: cut one flow visibly; body: its id, uint64_t. Answer: ipc_result. */
+	IPC_FLOW_CUT,
+	/* control -> supervisor: look at the host; no body. Answer: check rows. */
+	IPC_DOCTOR,
 };
 
 struct ipc_result {
@@ -71,6 +89,11 @@ struct ipc_event {
 	int64_t at; /* wall clock, ns */
 };
 
+struct ipc_tun {
+	char name[16];
+	uint32_t offloads; /* TUN_F_* that the kernel granted */
+};
+
 enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
 
 /* What the engine process is born with. */
@@ -85,6 +108,13 @@ struct engine_boot {
 
 /* Runs the engine until it is told to stop. Returns the exit status. Owns the descriptors. */
 int engine_run(const struct engine_boot *boot);
+
+/*
+ * What the packet path would do, by the very functions that it runs. snap:
+ * checked. 0 or -ENOMEM.
+ */
+int forwarding_explain(const struct snapshot *snap, const struct explain_query *query,
+		       struct explain_result *ret_result);
 
 /* Keys for agent/, so that only forwarding/wg/ knows the cryptography. See wg/wg.h. */
 int forwarding_public_key(const struct wg_key *private_key, struct wg_key *ret_public);

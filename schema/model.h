@@ -112,6 +112,28 @@ struct exit_node {
 	uint64_t revision;
 };
 
+/* One line of the policy: the first whose peers, destination, protocol and port match decides. */
+struct rule {
+	char id[ID_MAX + 1];
+	bool allow;
+	struct grant grant;				   /* "peers" in the API */
+	struct prefix destinations[RULE_DESTINATIONS_MAX]; /* none = any */
+	size_t n_destinations;
+	uint8_t protocols[ROUTE_PROTOCOLS_MAX]; /* none = any */
+	size_t n_protocols;
+	struct port_range ports[ROUTE_PORTS_MAX]; /* none = any */
+	size_t n_ports;
+	char comment[COMMENT_BYTES_MAX + 1];
+};
+
+/* Within what routes, exit node and peers grant. rules: on the heap, owned by whoever holds it. */
+struct policy {
+	bool default_allow;
+	struct rule *rules;
+	size_t n_rules;
+	uint64_t revision;
+};
+
 struct dataplane {
 	enum mode desired;
 	uint64_t revision;

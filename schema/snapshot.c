@@ -40,6 +40,19 @@ static bool routes_fit(const struct snapshot *snap)
 	return list_fits(&snap->exit.peers, &snap->slots);
 }
 
+static bool rules_fit(const struct snapshot *snap)
+{
+	const struct snapshot_rule *rules = SNAPSHOT_ARRAY(snap, rules, struct snapshot_rule);
+
+	for (uint64_t i = 0; i < snap->rules.count; i++)
+		if (!list_fits(&rules[i].peers, &snap->slots) ||
+		    !list_fits(&rules[i].destinations, &snap->prefixes) ||
+		    !list_fits(&rules[i].ports, &snap->ports) ||
+		    rules[i].n_protocols > ROUTE_PROTOCOLS_MAX)
+			return false;
+	return true;
+}
+
 int snapshot_check(const struct snapshot *snap, size_t size)
 {
 	if (size < sizeof(*snap) || snap->magic != SNAPSHOT_MAGIC ||
@@ -54,8 +67,9 @@ int snapshot_check(const struct snapshot *snap, size_t size)
 		    array_fits(&snap->peers, sizeof(struct snapshot_peer), size) &&
 		    array_fits(&snap->prefixes, sizeof(struct prefix), size) &&
 		    array_fits(&snap->routes, sizeof(struct snapshot_route), size) &&
+		    array_fits(&snap->rules, sizeof(struct snapshot_rule), size) &&
 		    array_fits(&snap->slots, sizeof(uint32_t), size) &&
 		    array_fits(&snap->ports, sizeof(struct port_range), size);
 
-	return fits && peers_fit(snap) && routes_fit(snap) ? 0 : -EBADMSG;
+	return fits && peers_fit(snap) && routes_fit(snap) && rules_fit(snap) ? 0 : -EBADMSG;
 }

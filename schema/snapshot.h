@@ -22,7 +22,8 @@
  * reads it.
  */
 #define SNAPSHOT_MAGIC 0x43564c54u /* "CVLT" */
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VIA_ROUTER UINT32_MAX
 
 struct snapshot_list {
 	uint32_t first, count;
@@ -47,6 +48,22 @@ struct snapshot_route {
 	struct snapshot_list ports; /* into ports; none = any */
 	uint8_t protocols[ROUTE_PROTOCOLS_MAX];
 	uint32_t n_protocols; /* 0 = any */
+	/* SNAPSHOT_VIA_ROUTER, or the slot of the peer whose site this is (its allowed-ips too). */
+	uint32_t via_slot;
+	uint32_t snat; /* enum snat; for via router */
+	struct addr snat_address;
+	struct prefix map_to; /* family 0 = none; same length as prefix: the real network */
+};
+
+struct snapshot_rule {
+	uint32_t allow;
+	uint32_t all_peers;
+	struct snapshot_list peers;	   /* into slots, ascending */
+	struct snapshot_list destinations; /* into prefixes; none = any */
+	struct snapshot_list ports;	   /* into ports; none = any */
+	uint8_t protocols[ROUTE_PROTOCOLS_MAX];
+	uint32_t n_protocols; /* 0 = any */
+	uint32_t reserved;
 };
 
 struct snapshot_exit {
@@ -54,6 +71,8 @@ struct snapshot_exit {
 	uint8_t allow_lan;
 	uint8_t all_peers;
 	struct snapshot_list peers; /* into slots, ascending */
+	uint32_t snat;		    /* enum snat */
+	struct addr snat_address;
 };
 
 struct snapshot {
@@ -66,6 +85,8 @@ struct snapshot {
 	uint16_t mtu;
 	struct wg_key private_key;
 	struct snapshot_exit exit;
+	uint32_t policy_allow; /* what happens when no rule matches */
+	uint32_t reserved;
 
 	/* Byte offset from the start of the block, and number of elements. */
 	struct snapshot_array {
@@ -77,6 +98,7 @@ struct snapshot {
 		peers,		/* struct snapshot_peer, ascending by slot */
 		prefixes,	/* struct prefix */
 		routes,		/* struct snapshot_route */
+		rules,		/* struct snapshot_rule, in order */
 		slots,		/* uint32_t */
 		ports;		/* struct port_range */
 };

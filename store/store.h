@@ -87,3 +87,7 @@ int store_endpoint_get(struct store *store, const char *peer_id, struct endpoint
 int store_endpoint_each(struct store *store,
 			int (*fn)(void *ctx, const char *peer_id, const struct endpoint *endpoint),
 			void *ctx);
+
+/* The policy whole; ret_policy->rules is the caller's to free. */
+int store_policy_get(struct store *store, struct policy *ret_policy);
+int store_policy_put(struct store *store, const struct policy *policy);

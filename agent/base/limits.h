@@ -10,6 +10,10 @@
 #define ROUTE_PEERS_MAX 1024
 #define ROUTE_PROTOCOLS_MAX 8
 #define ROUTE_PORTS_MAX 32
+#define RULES_MAX 1024
+#define RULE_DESTINATIONS_MAX 64
+#define COMMENT_CHARS_MAX 256
+#define COMMENT_BYTES_MAX (4 * COMMENT_CHARS_MAX)
 #define NODE_ADDRESSES_MAX 8
 #define NODE_DNS_MAX 4
 #define HOST_ADDRESSES_MAX 256 /* addresses of this host that peers may not reach */

@@ -19,8 +19,21 @@ struct filter_query {
 
 /* Where a packet that passed goes. */
 enum filter_target {
-	FILTER_FORWARD,
-	FILTER_ROUTER, /* the router's own tunnel address: echo only */
+	FILTER_FORWARD, /* to the backend */
+	FILTER_ROUTER,	/* the router's own tunnel address: echo only */
+	FILTER_PEER,	/* back into the tunnel: another peer, or the site behind it */
+};
+
+/* How it was decided; indices are into the snapshot's arrays, -1 = none. */
+struct filter_verdict {
+	enum drop drop;
+	enum filter_target target;
+	uint32_t peer;	   /* FILTER_PEER: the slot */
+	struct addr final; /* the real destination, after map_to */
+	int32_t route, rule;
+	bool exit;     /* by the exit node */
+	uint32_t snat; /* enum snat, for FILTER_FORWARD */
+	struct addr snat_address;
 };
 
 /*

@@ -299,6 +299,8 @@ static void make_wish(void)
 		.peers = PLACE(peers, 2),
 		.prefixes = PLACE(prefixes, (size_t)2 * WISHED),
 		.routes = PLACE(routes, 1),
+		.rules = PLACE(prefixes, 0),
+		.policy_allow = 1,
 		.slots = PLACE(prefixes, 0),
 		.ports = PLACE(prefixes, 0),
 	};
@@ -315,6 +317,7 @@ static void make_wish(void)
 	}
 	wish.routes[0] = (struct snapshot_route){ .prefix = prefix("10.1.0.0/16"),
 						  .all_peers = 1,
+						  .via_slot = SNAPSHOT_VIA_ROUTER,
 						  .n_protocols = 1,
 						  .protocols = { PROTOCOL_TCP } };
 }

@@ -13,6 +13,7 @@ struct draft {
 	struct prefix host_networks[64];
 	struct snapshot_peer peers[512];
 	struct prefix prefixes[2048];
+	struct snapshot_rule rules[16];
 	struct snapshot_route routes[4096];
 	uint32_t slots[65536];
 	struct port_range ports[8192];
@@ -39,6 +40,7 @@ static inline void draft_begin(struct draft *d)
 	d->header.version = SNAPSHOT_VERSION;
 	d->header.size = sizeof(*d);
 	d->header.mode = MODE_NETSTACK;
+	d->header.policy_allow = 1;
 #define PLACE(member) d->header.member.offset = offsetof(struct draft, member)
 	PLACE(node_addresses);
 	PLACE(host_addresses);
@@ -46,6 +48,7 @@ static inline void draft_begin(struct draft *d)
 	PLACE(peers);
 	PLACE(prefixes);
 	PLACE(routes);
+	PLACE(rules);
 	PLACE(slots);
 	PLACE(ports);
 #undef PLACE
@@ -78,6 +81,7 @@ static inline struct snapshot_route *draft_route(struct draft *d, struct prefix 
 	struct snapshot_route *route = &d->routes[d->header.routes.count++];
 	route->prefix = prefix;
 	route->all_peers = 1;
+	route->via_slot = SNAPSHOT_VIA_ROUTER;
 	return route;
 }
 
