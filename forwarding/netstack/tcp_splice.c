@@ -166,13 +166,24 @@ void tcp_pump_up(struct tcp_flow *flow, mono_t now)
 	}
 }
 
-static void resend(struct tcp_flow *flow)
+/* Paced like new data: a path that has just overflowed gets no burst. */
+static void resend(struct tcp_flow *flow, mono_t now)
 {
+	struct tcp_recovery *recovery = &flow->recovery;
 	struct seq_range range;
 
-	while (recovery_next(&flow->recovery, &range)) {
+	while (recovery_next(recovery, &range)) {
+		uint32_t quantum = recovery_quantum(recovery, now);
+		if (quantum == 0) {
+			flow->paced_at = recovery->send_at;
+			break;
+		}
+		quantum -= quantum % flow->mss;
+		if (range.right - range.left > quantum)
+			range.right = range.left + quantum;
 		range.right = tcp_output_again(flow, &range);
-		recovery_on_resent(&flow->recovery, &range);
+		recovery_on_resent(recovery, &range);
+		recovery_paced(recovery, range.right - range.left, now);
 	}
 }
 
@@ -269,7 +280,8 @@ void tcp_pump_down(struct tcp_flow *flow, mono_t now)
 	if (flow->phase != TCP_OPEN || !flow->pcb)
 		return;
 	glue_enter(flow, now);
-	resend(flow);
+	flow->paced_at = MONO_NEVER;
+	resend(flow, now);
 	while (sent && total < PUMP_BYTES_MAX && flow->watch.fd >= 0 && flow->readable &&
 	       !flow->down_end && !flow->failed && glue_may_send(flow)) {
 		sent = pump_once(flow, now);
