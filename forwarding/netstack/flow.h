@@ -10,6 +10,7 @@
 #include "forwarding/pkt/drops.h"
 #include "forwarding/pkt/view.h"
 #include "schema/counters.h"
+#include "schema/report.h"
 
 /* Identity: who, and the inner tuple as the peer sends it. ICMP: ports are (id, 0). */
 struct flow_key {
@@ -20,12 +21,22 @@ struct flow_key {
 	uint16_t source_port, destination_port;
 };
 
+/* Beyond us: see way.h. */
+struct flow_way {
+	struct addr target;	    /* where its packets really go; the key has what was dialled */
+	struct addr source;	    /* that the host wants them to come from; family 0 = any */
+	struct endpoint translated; /* the socket's own end; family 0 = nobody knows */
+};
+
 /*
  * The part of a flow that all protocols share; embedded first in the
- * protocol's own struct, which owns the memory. In = from the peer.
+ * protocol's own struct, which owns the memory. In = from the peer; bytes are
+ * those of whole IP packets.
  */
 struct flow {
 	struct flow_key key;
+	struct flow_way way;
+	uint64_t id; /* ascending by birth, never 0, never used again */
 	uint64_t hash;
 	struct flow *next_hash;			/* chain of the table */
 	struct flow *next_peer, *previous_peer; /* list of the slot's flows */
@@ -57,6 +68,15 @@ void flow_set_peer_max(struct flow_table *table, uint32_t slot, uint32_t max);
 void flow_add(struct flow_table *table, struct flow *flow, mono_t now);
 void flow_remove(struct flow_table *table, struct flow *flow);
 uint32_t flow_count(const struct flow_table *table);
+
+/* The flow of that id, NULL when it is gone. */
+struct flow *flow_by_id(const struct flow_table *table, uint64_t id);
+/*
+ * Up to query->limit flows that match, ascending by id: an array of at least
+ * that size. What lies before query->after is not looked at.
+ */
+size_t flow_page_of(const struct flow_table *table, const struct flow_query *query,
+		    struct flow **ret_flows, bool *ret_more);
 
 /* First flow of a slot (next by next_peer), NULL when none. */
 struct flow *flow_first(const struct flow_table *table, uint32_t slot);

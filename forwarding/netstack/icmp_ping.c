@@ -75,7 +75,7 @@ struct icmp_ping *icmp_ping_find(struct icmp_relay *relay, uint16_t number,
 {
 	struct icmp_ping *ping = &relay->pings[number & INDEX_MASK];
 	if (!ping->flow || icmp_ping_number(ping) != number ||
-	    !addr_equal(&ping->flow->flow.key.destination, target))
+	    !addr_equal(&ping->flow->flow.way.target, target))
 		return NULL;
 	return ping;
 }

@@ -6,6 +6,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/icmp_relay.h"
+#include "forwarding/netstack/way.h"
 #include "forwarding/pkt/bytes.h"
 #include "forwarding/pkt/checksum.h"
 
@@ -133,9 +134,10 @@ void icmp_ping_answered(struct icmp_relay *relay, struct icmp_ping *ping, uint8_
 
 	/* The target's hop limit less this hop, so that a peer can tell how far it is. */
 	uint8_t *packet = finish_reply(ping, message, length, ttl > 1 ? ttl - 1 : TTL_DEFAULT);
+	length += (size_t)(message - packet);
 	flow->flow.packets_out++;
 	flow->flow.bytes_out += length;
-	netstack_emit(relay->ns, flow->flow.key.slot, packet, length + (size_t)(message - packet));
+	netstack_emit(relay->ns, flow->flow.key.slot, packet, length);
 	touch(relay, flow, now);
 	icmp_ping_end(relay, ping);
 }
@@ -143,7 +145,9 @@ void icmp_ping_answered(struct icmp_relay *relay, struct icmp_ping *ping, uint8_
 void icmp_ping_refused(struct icmp_relay *relay, struct icmp_ping *ping,
 		       const struct report *report, mono_t now)
 {
-	report_emit(relay->ns, ping->flow->flow.key.slot, report, &ping->quote, now);
+	struct report renamed = *report;
+	report_rename(&renamed, &ping->flow->flow);
+	report_emit(relay->ns, ping->flow->flow.key.slot, &renamed, &ping->quote, now);
 	icmp_ping_end(relay, ping);
 }
 
@@ -163,6 +167,20 @@ static struct icmp_flow *take_flow(struct icmp_relay *relay)
 	return pool_take(&relay->flows);
 }
 
+/* Where it would go, and whether that may be. */
+static enum drop find_way(const struct icmp_relay *relay, const struct flow_key *key,
+			  enum icmp_method method, struct flow_way *ret_way)
+{
+	const struct backend_host *host = relay->ns->host;
+
+	way_resolve(relay->ns, key, ret_way);
+	ret_way->translated.addr = ret_way->source;
+	/* ping(8) is told a target only. */
+	if (ret_way->source.family && method == ICMP_EXEC)
+		return DROP_PING_UNAVAILABLE;
+	return host->guard(host->ctx, &ret_way->target);
+}
+
 static enum drop find_flow(struct icmp_relay *relay, uint32_t slot, const struct view *view,
 			   mono_t now, struct icmp_flow **ret_flow)
 {
@@ -176,13 +194,17 @@ static enum drop find_flow(struct icmp_relay *relay, uint32_t slot, const struct
 		return PASS;
 	}
 
-	enum drop drop = flow_admit(relay->ns->flows, slot);
+	struct flow_way way;
+	enum drop drop = find_way(relay, &key, socket_of(relay, view->version)->method, &way);
+	if (drop == PASS)
+		drop = flow_admit(relay->ns->flows, slot);
 	if (drop != PASS)
 		return drop;
 	struct icmp_flow *flow = take_flow(relay);
 	if (!flow)
 		return DROP_PING_LIMIT;
 	flow->flow.key = key;
+	flow->flow.way = way;
 	flow_add(relay->ns->flows, &flow->flow, now);
 	append_flow(relay, flow);
 	*ret_flow = flow;
@@ -201,8 +223,8 @@ static int execute(struct icmp_relay *relay, struct icmp_ping *ping, const struc
 		return -EAGAIN;
 	memcpy(ping->reply + ICMP_ROOM, message, length);
 	ping->reply_length = length;
-	return host->ping_exec(host->ctx, &view->destination, (uint16_t)(length - ICMP_HEADER),
-			       icmp_ping_program(ping));
+	return host->ping_exec(host->ctx, &ping->flow->flow.way.target,
+			       (uint16_t)(length - ICMP_HEADER), icmp_ping_program(ping));
 }
 
 static bool is_full(int err)
@@ -228,10 +250,9 @@ static void forward(struct icmp_relay *relay, struct icmp_flow *flow, const stru
 	struct icmp_ping *ping = icmp_ping_start(relay, flow, view, now);
 
 	flow->flow.packets_in++;
-	flow->flow.bytes_in += view->length - view->transport;
-	int r = sock->method == ICMP_EXEC
-			? execute(relay, ping, view)
-			: icmp_socket_send(sock, view, icmp_ping_number(ping), now);
+	flow->flow.bytes_in += view->length;
+	int r = sock->method == ICMP_EXEC ? execute(relay, ping, view)
+					  : icmp_socket_send(sock, view, ping, now);
 	if (r < 0)
 		on_send_failure(relay, ping, -r, now);
 }

@@ -64,11 +64,11 @@ struct icmp_relay {
 void icmp_socket_open(struct icmp_socket *sock, uint8_t version, int raw_fd);
 void icmp_socket_close(struct icmp_socket *sock);
 /*
- * Sends the request in view to its destination under number, with the hop
- * limit less one. The packet is written to. 0 or negative errno.
+ * Sends the request in view, that ping stands for, on its flow's way, with the
+ * hop limit less one. The packet is written to. 0 or negative errno.
  */
-int icmp_socket_send(struct icmp_socket *sock, const struct view *view, uint16_t number,
-		     mono_t now);
+int icmp_socket_send(struct icmp_socket *sock, const struct view *view,
+		     const struct icmp_ping *ping, mono_t now);
 
 /* icmp_ping.c. There must be a free one: relay->first_free. */
 struct icmp_ping *icmp_ping_start(struct icmp_relay *relay, struct icmp_flow *flow,

@@ -214,14 +214,49 @@ static void renumber(const struct icmp_socket *sock, uint8_t *icmp, size_t lengt
 	memcpy(icmp + 2, &checksum, 2);
 }
 
-int icmp_socket_send(struct icmp_socket *sock, const struct view *view, uint16_t number, mono_t now)
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+/* Appends one item. */
+static void add_control(struct msghdr *msg, int level, int type, const void *data, size_t size)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct endpoint target = { .addr = view->destination };
+	struct cmsghdr *c = (void *)((char *)msg->msg_control + msg->msg_controllen);
+
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type };
+	memcpy(CMSG_DATA(c), data, size);
+	msg->msg_controllen += CMSG_SPACE(size);
+}
+
+static void add_source(struct msghdr *msg, const struct addr *source)
+{
+	struct in_pktinfo v4 = { .ipi_ifindex = 0 };
+	struct in6_pktinfo v6 = { .ipi6_ifindex = 0 };
+
+	if (source->family == 4) {
+		memcpy(&v4.ipi_spec_dst, source->b, sizeof(v4.ipi_spec_dst));
+		add_control(msg, IPPROTO_IP, IP_PKTINFO, &v4, sizeof(v4));
+	} else if (source->family == 6) {
+		memcpy(&v6.ipi6_addr, source->b, sizeof(v6.ipi6_addr));
+		add_control(msg, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof(v6));
+	}
+}
+
+/* A source that is not this host's: what is behind cannot be reached as it was asked for. */
+static int error_of(int err, const struct flow_way *way)
+{
+	bool source = way->source.family && (err == EINVAL || err == EADDRNOTAVAIL);
+	return source ? -EHOSTUNREACH : -err;
+}
+
+int icmp_socket_send(struct icmp_socket *sock, const struct view *view,
+		     const struct icmp_ping *ping, mono_t now)
+{
+	const struct flow_way *way = &ping->flow->flow.way;
+	struct endpoint target = { .addr = way->target };
 	struct sockaddr_storage sa;
+	union control control = { .bytes = { 0 } };
 	struct iovec iov = { view->data + view->transport, view->length - view->transport };
 	struct msghdr msg = {
 		.msg_name = &sa,
@@ -229,21 +264,19 @@ int icmp_socket_send(struct icmp_socket *sock, const struct view *view, uint16_t
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
 	};
 
 	int ttl = view->ttl - 1;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	c->cmsg_level = sock->version == 4 ? IPPROTO_IP : IPPROTO_IPV6;
-	c->cmsg_type = sock->version == 4 ? IP_TTL : IPV6_HOPLIMIT;
-	c->cmsg_len = CMSG_LEN(sizeof(ttl));
-	memcpy(CMSG_DATA(c), &ttl, sizeof(ttl));
+	bool v4 = sock->version == 4;
+	add_control(&msg, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, &ttl,
+		    sizeof(ttl));
+	add_source(&msg, &way->source);
 
-	renumber(sock, iov.iov_base, iov.iov_len, number);
+	renumber(sock, iov.iov_base, iov.iov_len, icmp_ping_number(ping));
 	if (sendmsg(sock->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
 	/* The call may have returned what ICMP said about another request. */
-	int r = -errno;
+	int r = error_of(errno, way);
 	if (receive_errors(sock, now) > 0 &&
 	    sendmsg(sock->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
-#include "forwarding/netstack/relay.h"
+#include "forwarding/netstack/way.h"
 #include "forwarding/pkt/checksum.h"
 
 #define FLOWS_MIN 16 /* fewer descriptors than that, and the backend does not open */
@@ -20,35 +20,6 @@ enum { TIME_EXCEEDED6 = 3, ECHO6_REQUEST = 128, ECHO6_REPLY = 129 };
 static struct netstack *netstack_of(struct backend *backend)
 {
 	return container_of(backend, struct netstack, backend);
-}
-
-static bool is_loopback(const struct addr *addr)
-{
-	static const struct addr loopback6 = { .b = { [15] = 1 }, .family = 6 };
-	return addr->family == 4 ? addr->b[0] == 127 : addr_equal(addr, &loopback6);
-}
-
-enum drop netstack_guard(const struct netstack *ns, int fd)
-{
-	struct sockaddr_storage sa;
-	struct endpoint local, remote;
-
-	socklen_t length = sizeof(sa);
-	if (getpeername(fd, (struct sockaddr *)&sa, &length) < 0 ||
-	    endpoint_from_sockaddr((struct sockaddr *)&sa, &remote) < 0)
-		return DROP_DESTINATION_GUARDED;
-	length = sizeof(sa);
-	if (getsockname(fd, (struct sockaddr *)&sa, &length) < 0 ||
-	    endpoint_from_sockaddr((struct sockaddr *)&sa, &local) < 0)
-		return DROP_DESTINATION_GUARDED;
-
-	enum drop drop = ns->host->guard(ns->host->ctx, &remote.addr);
-	if (drop != PASS)
-		return drop;
-	/* Loopback needs no second look: a guard that lets it pass means it. */
-	if (addr_equal(&local.addr, &remote.addr) && !is_loopback(&remote.addr))
-		return DROP_DESTINATION_GUARDED;
-	return PASS;
 }
 
 static uint8_t icmp_protocol(uint8_t version)
@@ -204,7 +175,7 @@ static void review_flow(void *ctx, struct flow *flow)
 	const struct flow_key *key = &flow->key;
 	struct endpoint destination = { .addr = key->destination, .port = key->destination_port };
 
-	if (!review->ns->peers[key->slot].stays ||
+	if (!review->ns->peers[key->slot].stays || !way_holds(review->ns, flow) ||
 	    review->judge->judge(review->judge->ctx, key->slot, key->protocol, &destination) !=
 		    PASS)
 		cut(review->ns, flow, review->now);
@@ -219,6 +190,52 @@ static void netstack_revise(struct backend *backend, const struct snapshot *snap
 	adopt(ns, snap);
 	flow_each(ns->flows, review_flow, &review);
 	tcp_relay_revise(ns->tcp, now);
+}
+
+static void describe(const struct flow *flow, mono_t now, struct flow_row *ret_row)
+{
+	const struct flow_key *key = &flow->key;
+	bool tcp = key->protocol == PROTOCOL_TCP;
+
+	*ret_row = (struct flow_row){
+		.id = flow->id,
+		.slot = key->slot,
+		.protocol = key->protocol,
+		.state = (uint8_t)(tcp ? tcp_relay_state(flow) : FLOW_OPEN),
+		.source = { .addr = key->source, .port = key->source_port },
+		.destination = { .addr = key->destination, .port = key->destination_port },
+		.translated_source = flow->way.translated,
+		.started_at = loop_wall_ns() - mono_sub(now, flow->started_at),
+		.idle_s = (uint32_t)(MAX(mono_sub(now, flow->active_at), INT64_C(0)) / NS_PER_S),
+		.bytes_in = flow->bytes_in,
+		.bytes_out = flow->bytes_out,
+		.packets_in = flow->packets_in,
+		.packets_out = flow->packets_out,
+	};
+}
+
+static size_t netstack_flows(struct backend *backend, const struct flow_query *query,
+			     struct flow_row *ret_rows, bool *ret_more, mono_t now)
+{
+	struct flow *flows[FLOW_ROWS_MAX];
+	struct flow_query bounded = *query;
+
+	bounded.limit = MIN(query->limit, (uint32_t)FLOW_ROWS_MAX);
+	size_t n = flow_page_of(netstack_of(backend)->flows, &bounded, flows, ret_more);
+	for (size_t i = 0; i < n; i++)
+		describe(flows[i], now, &ret_rows[i]);
+	return n;
+}
+
+static int netstack_cut(struct backend *backend, uint64_t id, mono_t now)
+{
+	struct netstack *ns = netstack_of(backend);
+	struct flow *flow = flow_by_id(ns->flows, id);
+
+	if (!flow)
+		return -ENOENT;
+	cut(ns, flow, now);
+	return 0;
 }
 
 static void netstack_ping_done(struct backend *backend, uint32_t id, bool answered, mono_t now)
@@ -312,5 +329,7 @@ const struct backend_ops netstack_backend = {
 	.input = netstack_input,
 	.flush = netstack_flush,
 	.revise = netstack_revise,
+	.flows = netstack_flows,
+	.cut = netstack_cut,
 	.ping_done = netstack_ping_done,
 };

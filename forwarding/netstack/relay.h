@@ -7,6 +7,9 @@
 #include "forwarding/netstack/rate.h"
 #include "forwarding/pkt/build.h"
 
+/* A hop limit up to this is a traceroute: what goes out has it, less one. */
+#define TTL_TRACED 32
+
 /* What netstack.c keeps per peer slot. */
 struct netstack_peer {
 	bool known, stays;	 /* in the snapshot; in the one before too */
@@ -51,15 +54,9 @@ bool netstack_emit_errno(struct netstack *ns, uint32_t slot, const struct view *
 bool netstack_emit_error(struct netstack *ns, uint32_t slot, const struct view *packet,
 			 const struct icmp_error *error, const struct addr *source, mono_t now);
 /*
- * Where did this connected socket end up? PASS, or the reason to close it:
- * a remote address that the guard refuses, or one of this host that nobody
- * had told us of.
- */
-enum drop netstack_guard(const struct netstack *ns, int fd);
-
-/*
  * The relays: same six functions each. close ends every flow. cut ends one
  * flow visibly (TCP: RST to both sides). revise takes changed MTU and limits.
+ * state is for listings; flows of UDP and ICMP are always open.
  */
 int tcp_relay_open(struct netstack *ns, struct tcp_relay **ret_relay);
 void tcp_relay_close(struct tcp_relay *relay, mono_t now);
@@ -67,6 +64,7 @@ void tcp_relay_input(struct tcp_relay *relay, uint32_t slot, const struct view *
 void tcp_relay_flush(struct tcp_relay *relay, mono_t now);
 void tcp_relay_cut(struct tcp_relay *relay, struct flow *flow, mono_t now);
 void tcp_relay_revise(struct tcp_relay *relay, mono_t now);
+enum flow_state tcp_relay_state(const struct flow *flow);
 
 int udp_relay_open(struct netstack *ns, struct udp_relay **ret_relay);
 void udp_relay_close(struct udp_relay *relay, mono_t now);

@@ -148,6 +148,12 @@ static bool translate(const struct report *report, uint8_t version, struct icmp_
 	return icmp_error_from_errno(report->err, version, ret_error);
 }
 
+void report_rename(struct report *report, const struct flow *flow)
+{
+	if (addr_equal(&report->reporter, &flow->way.target))
+		report->reporter = flow->key.destination;
+}
+
 void report_emit(struct netstack *ns, uint32_t slot, const struct report *report,
 		 const struct quote *quote, mono_t now)
 {

@@ -32,6 +32,9 @@ bool report_take(int fd, void *data, size_t size, struct report *ret_report, siz
 /* The error that the socket itself holds, for when the queue was full. false: none. */
 bool report_take_pending(int fd, struct report *ret_report);
 
+/* The peer knows the target only by the address that it dialled: so does what the target reports. */
+void report_rename(struct report *report, const struct flow *flow);
+
 /* Tells the peer, as a router on the path would. */
 void report_emit(struct netstack *ns, uint32_t slot, const struct report *report,
 		 const struct quote *quote, mono_t now);

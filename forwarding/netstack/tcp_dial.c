@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/netstack/report.h"
 #include "forwarding/netstack/tcp_flow.h"
 #include "forwarding/netstack/tcp_open.h"
+#include "forwarding/netstack/way.h"
 #include "forwarding/pkt/build.h"
 
 #define RESET_MAX 128
@@ -56,6 +58,21 @@ static void end(struct tcp_flow *flow, mono_t now)
 	tcp_flow_settle(flow, now);
 }
 
+/* What the network said, by whom; else only what the socket says. */
+static void report_failure(struct tcp_flow *flow, int err, mono_t now)
+{
+	struct report report = { .err = err };
+	struct quote quote;
+	size_t length;
+	char start[1];
+
+	if (flow->watch.fd >= 0 &&
+	    report_take(flow->watch.fd, start, sizeof(start), &report, &length))
+		report_rename(&report, &flow->flow);
+	quote_take(&quote, &flow->dial->view);
+	report_emit(flow->relay->ns, flow->flow.key.slot, &report, &quote, now);
+}
+
 /* Tells the peer what the dial ended with, in the words of TCP or ICMP; a timeout has none. */
 static void fail(struct tcp_flow *flow, int err, mono_t now)
 {
@@ -67,38 +84,60 @@ static void fail(struct tcp_flow *flow, int err, mono_t now)
 		tcp_dial_refuse(flow);
 	} else {
 		netstack_drop(ns, slot, NULL, DROP_DIAL_FAILED, now);
-		netstack_emit_errno(ns, slot, &flow->dial->view, err, now);
+		report_failure(flow, err, now);
 	}
 	end(flow, now);
 }
 
-static void set_options(int fd)
+static void set_hops(const struct flow_way *way, int fd, int hops)
 {
+	bool v4 = way->target.family == 4;
+
+	/* What a kernel refuses here shows as a path without hops. */
+	(void)setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &hops,
+			 sizeof(hops));
+}
+
+/* While it is on, a connection ends at any ICMP error: for the dial alone. */
+static void set_reports(const struct flow_way *way, int fd, int on)
+{
+	bool v4 = way->target.family == 4;
+
+	(void)setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_RECVERR : IPV6_RECVERR, &on,
+			 sizeof(on));
+}
+
+static void set_options(const struct tcp_flow *flow, int fd)
+{
+	const struct flow_way *way = &flow->flow.way;
+	uint8_t ttl = flow->dial->view.ttl;
 	int one = 1;
 	/* Both only improve things: what a kernel refuses here is no reason not to dial. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	set_reports(way, fd, 1);
+	if (ttl <= TTL_TRACED)
+		set_hops(way, fd, ttl - 1);
 }
 
 /* 0, or the errno of the dial. */
 static int dial(struct tcp_flow *flow)
 {
-	struct endpoint target = { .addr = flow->flow.key.destination,
-				   .port = flow->flow.key.destination_port };
-	struct sockaddr_storage sa;
-	socklen_t length = endpoint_to_sockaddr(&target, &sa);
+	struct flow_way *way = &flow->flow.way;
+	struct loop *loop = flow->relay->ns->host->loop;
 
-	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	way_resolve(flow->relay->ns, &flow->flow.key, way);
+	int family = way->target.family == 4 ? AF_INET : AF_INET6;
+	_cleanup_(closep) int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
-	set_options(fd);
-	int r = connect(fd, (struct sockaddr *)&sa, length) < 0 ? errno : 0;
-	if (r == EINPROGRESS || r == 0)
-		r = -loop_watch(flow->relay->ns->host->loop, &flow->watch, fd,
-				EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-	if (r)
-		close(fd);
-	return r;
+	set_options(flow, fd);
+	int r = way_connect(way, flow->flow.key.destination_port, fd);
+	if (r == -EINPROGRESS || r == 0)
+		r = loop_watch(loop, &flow->watch, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	if (r == 0)
+		TAKE_FD(fd);
+	return -r;
 }
 
 static enum drop admit(struct tcp_relay *relay, uint32_t slot, const struct view *syn, mono_t now)
@@ -166,13 +205,16 @@ void tcp_dial_event(struct tcp_flow *flow, mono_t now)
 		fail(flow, err, now);
 		return;
 	}
-	enum drop drop = netstack_guard(ns, flow->watch.fd);
+	enum drop drop = way_guard(ns, flow->watch.fd);
 	if (drop != PASS) {
 		netstack_drop(ns, flow->flow.key.slot, &flow->dial->view, drop, now);
 		end(flow, now);
 		return;
 	}
 
+	set_reports(&flow->flow.way, flow->watch.fd, 0);
+	if (flow->dial->view.ttl <= TTL_TRACED)
+		set_hops(&flow->flow.way, flow->watch.fd, -1);
 	flow->readable = true;
 	tcp_flow_set_phase(flow, TCP_ANSWERED);
 	tcp_open(flow, now);

@@ -183,6 +183,21 @@ void tcp_relay_cut(struct tcp_relay *relay, struct flow *flow, mono_t now)
 	tcp_flow_cut(tcp_flow_of(flow), now);
 }
 
+enum flow_state tcp_relay_state(const struct flow *flow)
+{
+	const struct tcp_flow *tcp = (const struct tcp_flow *)(const void *)flow;
+
+	switch (tcp->phase) {
+	case TCP_DIALING:
+	case TCP_ANSWERED:
+		return FLOW_DIALING;
+	case TCP_OPEN:
+		return tcp->up_end || tcp->down_end || tcp->down_reset ? FLOW_CLOSING : FLOW_OPEN;
+	default:
+		return FLOW_CLOSING;
+	}
+}
+
 void tcp_relay_revise(struct tcp_relay *relay, mono_t now)
 {
 	/* The MTU is read with every packet, the limits with every SYN. */

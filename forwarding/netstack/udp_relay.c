@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/netstack/way.h"
 
 #define PORT_DNS 53
 /* Flows whose time comes within this of each other end together. */
@@ -148,20 +149,16 @@ static void set_options(int fd, uint8_t version)
 }
 
 /* A connected socket, or negative errno. */
-static int dial(const struct flow_key *key)
+static int dial(uint16_t port, struct flow_way *way)
 {
-	int family = key->destination.family == 4 ? AF_INET : AF_INET6;
+	int family = way->target.family == 4 ? AF_INET : AF_INET6;
 	_cleanup_(closep) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	set_options(fd, key->destination.family);
+	set_options(fd, way->target.family);
 
-	struct endpoint target = { .addr = key->destination, .port = key->destination_port };
-	struct sockaddr_storage sa;
-	socklen_t length = endpoint_to_sockaddr(&target, &sa);
-	if (connect(fd, (struct sockaddr *)&sa, length) < 0)
-		return -errno;
-	return TAKE_FD(fd);
+	int r = way_connect(way, port, fd);
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* What the peer is refused for when dial fails. */
@@ -220,7 +217,9 @@ static struct udp_flow *open_flow(struct udp_relay *relay, const struct flow_key
 		return NULL;
 	}
 
-	int fd = dial(key);
+	struct flow_way way;
+	way_resolve(ns, key, &way);
+	int fd = dial(key->destination_port, &way);
 	if (fd < 0) {
 		drop = drop_of_errno(-fd);
 		netstack_drop(ns, key->slot, view, drop, now);
@@ -228,7 +227,7 @@ static struct udp_flow *open_flow(struct udp_relay *relay, const struct flow_key
 			netstack_emit_errno(ns, key->slot, view, -fd, now);
 		return NULL;
 	}
-	drop = netstack_guard(ns, fd);
+	drop = way_guard(ns, fd);
 	if (drop != PASS) {
 		close(fd);
 		netstack_drop(ns, key->slot, view, drop, now);
@@ -236,7 +235,9 @@ static struct udp_flow *open_flow(struct udp_relay *relay, const struct flow_key
 	}
 
 	struct udp_flow *flow = add_flow(relay, key, fd, now);
-	if (!flow)
+	if (flow)
+		flow->flow.way = way;
+	else
 		netstack_drop(ns, key->slot, view, DROP_MEMORY, now);
 	return flow;
 }

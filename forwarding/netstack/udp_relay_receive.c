@@ -19,8 +19,9 @@ struct control {
 	};
 };
 
-static void on_report(struct udp_flow *flow, const struct report *report, mono_t now)
+static void on_report(struct udp_flow *flow, struct report *report, mono_t now)
 {
+	report_rename(report, &flow->flow);
 	if (report->err == ECONNREFUSED || report->err == EHOSTUNREACH)
 		udp_refused(flow, now);
 	report_emit(flow->relay->ns, flow->flow.key.slot, report, &flow->quote, now);
@@ -71,10 +72,9 @@ static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t 
 	struct endpoint target = { .addr = key->destination, .port = key->destination_port };
 	struct endpoint peer = { .addr = key->source, .port = key->source_port };
 
-	flow->flow.packets_out++;
-	flow->flow.bytes_out += length;
-
 	size_t total = (key->source.family == 4 ? 20 : 40) + sizeof(struct udphdr) + length;
+	flow->flow.packets_out++;
+	flow->flow.bytes_out += total;
 	if (total > ns->mtu) {
 		total = build_udp(&target, &peer, payload, length, relay->packet,
 				  sizeof(relay->packet));

@@ -8,9 +8,6 @@
 #include "agent/base/macros.h"
 #include "forwarding/netstack/udp_relay.h"
 
-/* A hop limit below this is a traceroute: the packet goes out with it, one less. */
-#define TTL_TRACED 32
-
 #define SEND_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
 
 static uint16_t path_mtu(const struct udp_flow *flow)
@@ -178,5 +175,5 @@ void udp_run_add(struct udp_relay *relay, struct udp_flow *flow, const struct vi
 	run->bytes += length;
 	quote_take(&flow->quote, view);
 	flow->flow.packets_in++;
-	flow->flow.bytes_in += length;
+	flow->flow.bytes_in += view->length;
 }
