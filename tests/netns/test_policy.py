@@ -4,7 +4,7 @@ import errno
 import socket
 
 import pytest
-from lab import DEADLINE_S, wait_until
+from lab import checksum, wait_until
 
 REFUSED = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.EACCES, errno.ENETUNREACH, errno.EPERM)
 
@@ -138,9 +138,3 @@ def udp_packet(source, destination, source_port, destination_port, payload):
     udp = source_port.to_bytes(2, "big") + destination_port.to_bytes(2, "big") + length.to_bytes(2, "big")
     return bytes(header) + udp + b"\0\0" + payload
 
-
-def checksum(data):
-    total = sum(int.from_bytes(data[i:i + 2], "big") for i in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return total ^ 0xffff
