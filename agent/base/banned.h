@@ -10,8 +10,12 @@
 #include <time.h>
 
 #define BANNED(call) sorry_##call##_is_banned_see_banned_h
+/* Some are macros already, by compiler and _FORTIFY_SOURCE. */
 #undef strcpy
 #undef strcat
+#undef strncpy
+#undef sprintf
+#undef vsprintf
 #undef alloca
 #define strcpy(...) BANNED(strcpy)
 #define strcat(...) BANNED(strcat)
