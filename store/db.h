@@ -7,7 +7,7 @@
 #include "agent/base/macros.h"
 #include "store/store.h"
 
-#define STATEMENTS_MAX 64
+#define STATEMENTS_MAX 96
 
 struct store {
 	sqlite3 *db;

@@ -10,5 +10,6 @@
 
 	.section .rodata
 	embed migration_0001, "schema/0001_configuration.sql"
+	embed migration_0002, "schema/0002_policy.sql"
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/db.h"
+#include "store/lists.h"
 
 #define COLUMNS                                                                     \
 	"id, address, bits, via, approved, enabled, all_peers, snat, snat_address," \
@@ -31,52 +31,20 @@ static void take_row(struct query *q, struct route *route)
 	route->revision = (uint64_t)query_take_int(q);
 }
 
-static int get_grant(struct store *store, struct route *route)
-{
-	struct grant *grant = &route->grant;
-	struct query q;
-	query_open(&q, store, "SELECT grantee FROM route_grant WHERE route = ? ORDER BY place");
-	query_put_text(&q, route->id);
-
-	grant->n_peers = 0;
-	while (query_step(&q) == 1 && grant->n_peers < ROUTE_PEERS_MAX)
-		query_take_text(&q, grant->peers[grant->n_peers++], sizeof(grant->peers[0]));
-	return query_close(&q);
-}
-
-static int get_protocols(struct store *store, struct route *route)
-{
-	struct query q;
-	query_open(&q, store, "SELECT protocol FROM route_protocol WHERE route = ? ORDER BY place");
-	query_put_text(&q, route->id);
-
-	route->n_protocols = 0;
-	while (query_step(&q) == 1 && route->n_protocols < ROUTE_PROTOCOLS_MAX)
-		route->protocols[route->n_protocols++] = (uint8_t)query_take_int(&q);
-	return query_close(&q);
-}
-
-static int get_ports(struct store *store, struct route *route)
-{
-	struct query q;
-	query_open(&q, store, "SELECT first, last FROM route_port WHERE route = ? ORDER BY place");
-	query_put_text(&q, route->id);
-
-	route->n_ports = 0;
-	while (query_step(&q) == 1 && route->n_ports < ROUTE_PORTS_MAX) {
-		struct port_range *range = &route->ports[route->n_ports++];
-		range->first = (uint16_t)query_take_int(&q);
-		range->last = (uint16_t)query_take_int(&q);
-	}
-	return query_close(&q);
-}
-
 static int get_lists(struct store *store, struct route *route)
 {
-	int r = get_grant(store, route);
+	int r = list_get_grantees(store,
+				  "SELECT grantee FROM route_grant WHERE route = ? ORDER BY place",
+				  route->id, &route->grant);
 	if (r == 0)
-		r = get_protocols(store, route);
-	return r == 0 ? get_ports(store, route) : r;
+		r = list_get_protocols(
+			store, "SELECT protocol FROM route_protocol WHERE route = ? ORDER BY place",
+			route->id, route->protocols, &route->n_protocols);
+	if (r == 0)
+		r = list_get_ports(
+			store, "SELECT first, last FROM route_port WHERE route = ? ORDER BY place",
+			route->id, route->ports, &route->n_ports);
+	return r;
 }
 
 /* The one row that an opened query finds. Too large to be copied: ret_route is filled in place. */
@@ -168,57 +136,26 @@ static int put_row(struct store *store, const struct route *route)
 	return query_run(&q);
 }
 
-static int clear_list(struct store *store, const char *sql, const char *id)
+static int clear_lists(struct store *store, const char *id)
 {
-	struct query q;
-	query_open(&q, store, sql);
-	query_put_text(&q, id);
-	return query_run(&q);
-}
-
-static int put_grant(struct store *store, const struct route *route)
-{
-	int r = clear_list(store, "DELETE FROM route_grant WHERE route = ?", route->id);
-
-	for (size_t i = 0; r == 0 && i < route->grant.n_peers; i++) {
-		struct query q;
-		query_open(&q, store, "INSERT INTO route_grant VALUES (?, ?, ?)");
-		query_put_text(&q, route->id);
-		query_put_int(&q, (int64_t)i);
-		query_put_text(&q, route->grant.peers[i]);
-		r = query_run(&q);
-	}
+	int r = list_clear(store, "DELETE FROM route_grant WHERE route = ?", id);
+	if (r == 0)
+		r = list_clear(store, "DELETE FROM route_protocol WHERE route = ?", id);
+	if (r == 0)
+		r = list_clear(store, "DELETE FROM route_port WHERE route = ?", id);
 	return r;
 }
 
-static int put_protocols(struct store *store, const struct route *route)
+static int put_lists(struct store *store, const struct route *route)
 {
-	int r = clear_list(store, "DELETE FROM route_protocol WHERE route = ?", route->id);
-
-	for (size_t i = 0; r == 0 && i < route->n_protocols; i++) {
-		struct query q;
-		query_open(&q, store, "INSERT INTO route_protocol VALUES (?, ?, ?)");
-		query_put_text(&q, route->id);
-		query_put_int(&q, (int64_t)i);
-		query_put_int(&q, route->protocols[i]);
-		r = query_run(&q);
-	}
-	return r;
-}
-
-static int put_ports(struct store *store, const struct route *route)
-{
-	int r = clear_list(store, "DELETE FROM route_port WHERE route = ?", route->id);
-
-	for (size_t i = 0; r == 0 && i < route->n_ports; i++) {
-		struct query q;
-		query_open(&q, store, "INSERT INTO route_port VALUES (?, ?, ?, ?)");
-		query_put_text(&q, route->id);
-		query_put_int(&q, (int64_t)i);
-		query_put_int(&q, route->ports[i].first);
-		query_put_int(&q, route->ports[i].last);
-		r = query_run(&q);
-	}
+	int r = list_put_grantees(store, "INSERT INTO route_grant VALUES (?, ?, ?)", route->id,
+				  &route->grant);
+	if (r == 0)
+		r = list_put_protocols(store, "INSERT INTO route_protocol VALUES (?, ?, ?)",
+				       route->id, route->protocols, route->n_protocols);
+	if (r == 0)
+		r = list_put_ports(store, "INSERT INTO route_port VALUES (?, ?, ?, ?)", route->id,
+				   route->ports, route->n_ports);
 	return r;
 }
 
@@ -228,11 +165,9 @@ int store_route_put(struct store *store, const struct route *route)
 
 	int r = put_row(store, route);
 	if (r == 0)
-		r = put_grant(store, route);
+		r = clear_lists(store, route->id);
 	if (r == 0)
-		r = put_protocols(store, route);
-	if (r == 0)
-		r = put_ports(store, route);
+		r = put_lists(store, route);
 	return r;
 }
 
