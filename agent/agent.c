@@ -68,8 +68,8 @@ void agent_close(struct agent *agent)
 	hostaddr_watch_close(&agent->host_watch);
 	loop_cancel_timer(agent->loop, &agent->tick);
 	store_close(agent->store);
-	closep(&agent->current.memfd);
-	free(agent->active.prefixes);
+	publication_release(&agent->current);
+	free(agent->active.rows);
 	free(agent);
 }
 

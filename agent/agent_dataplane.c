@@ -19,9 +19,31 @@ static bool kernel_is_possible(const struct agent *agent)
 
 enum mode mode_of_wish(const struct agent *agent, enum mode desired)
 {
-	if (desired == MODE_NETSTACK || !kernel_is_possible(agent))
+	if (desired == MODE_NETSTACK || !kernel_is_possible(agent) ||
+	    agent->kernel_refusal[0] != '\0')
 		return MODE_NETSTACK;
 	return MODE_KERNEL;
+}
+
+enum mode mode_running(const struct agent *agent)
+{
+	struct dataplane dataplane = { .desired = MODE_AUTO };
+
+	if (agent->current.memfd >= 0)
+		return agent->current.mode;
+	(void)store_dataplane_get(agent->store, &dataplane);
+	return mode_of_wish(agent, dataplane.desired);
+}
+
+void kernel_note_refusal(struct agent *agent, const char *text)
+{
+	size_t length = text ? strlen(text) : 0;
+
+	/* Reasons are put into sentences. */
+	while (length > 0 && text[length - 1] == '.')
+		length--;
+	snprintf(agent->kernel_refusal, sizeof(agent->kernel_refusal), "%.*s", (int)length,
+		 text ? text : "");
 }
 
 int mode_check(const struct agent *agent, enum mode desired, struct fault *reterr)
@@ -62,9 +84,10 @@ void phase_note(struct agent *agent)
 }
 
 /* One sentence that answers "why this mode, why this phase?". */
-static void explain(const struct agent *agent, struct dataplane_status *status)
+void dataplane_explain(const struct agent *agent, struct dataplane_status *status)
 {
-	const char *first = kernel_reasons(agent)[0];
+	const char *first =
+		kernel_reasons(agent)[0] ? kernel_reasons(agent)[0] : agent->kernel_refusal;
 	char *text = status->reason;
 	size_t size = sizeof(status->reason);
 
@@ -75,7 +98,9 @@ static void explain(const struct agent *agent, struct dataplane_status *status)
 	else if (status->desired == MODE_NETSTACK)
 		snprintf(text, size, "Netstack mode was asked for.");
 	else if (status->actual == MODE_NETSTACK)
-		snprintf(text, size, "Kernel mode is not possible here: %s.", first ? first : "");
+		snprintf(text, size, "Kernel mode is not possible here: %s.", first);
+	else if (status->desired == MODE_KERNEL)
+		snprintf(text, size, "Kernel mode was asked for.");
 	else
 		snprintf(text, size, "Kernel mode is possible here.");
 }
@@ -91,6 +116,16 @@ static const char *icmp_name(uint32_t method)
 	return method < ARRAY_SIZE(names) ? names[method] : "none";
 }
 
+static void list_reasons(const struct agent *agent, struct dataplane_status *status)
+{
+	size_t n = 0;
+
+	for (; n < REASONS_MAX && kernel_reasons(agent)[n]; n++)
+		status->kernel_reasons[n] = kernel_reasons(agent)[n];
+	if (n < REASONS_MAX && agent->kernel_refusal[0] != '\0')
+		status->kernel_reasons[n] = agent->kernel_refusal;
+}
+
 int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status)
 {
 	struct dataplane dataplane;
@@ -100,33 +135,19 @@ int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status
 
 	struct dataplane_status status = {
 		.desired = dataplane.desired,
-		.actual = agent->current.memfd >= 0 ? agent->current.mode
-						    : mode_of_wish(agent, dataplane.desired),
+		.actual = mode_running(agent),
 		.phase = find_phase(agent, dataplane.desired),
 		.since = agent->phase_since,
 		.revision_applied = counter_get(&agent->counters->node.revision_applied),
-		.kernel_available = kernel_is_possible(agent),
+		.kernel_available = kernel_is_possible(agent) && agent->kernel_refusal[0] == '\0',
 		.netstack_available = true,
 		.icmp = icmp_name(agent->hello.icmp_method),
 		.revision = dataplane.revision,
 	};
-	for (size_t i = 0; i < REASONS_MAX && kernel_reasons(agent)[i]; i++)
-		status.kernel_reasons[i] = kernel_reasons(agent)[i];
-	explain(agent, &status);
+	list_reasons(agent, &status);
+	dataplane_explain(agent, &status);
 	*ret_status = status;
 	return 0;
-}
-
-static int put_dataplane(struct agent *agent, enum mode desired, const struct agent_write *write,
-			 struct fault *reterr)
-{
-	struct dataplane dataplane;
-	int r = store_dataplane_get(agent->store, &dataplane);
-	if (r == 0)
-		r = write_match(write, dataplane.revision, reterr);
-	if (r == 0)
-		r = mode_check(agent, desired, reterr);
-	return r == 0 ? dataplane_change(agent, desired) : r;
 }
 
 int dataplane_change(struct agent *agent, enum mode desired)
@@ -140,24 +161,4 @@ int dataplane_change(struct agent *agent, enum mode desired)
 	dataplane.revision = store_next_revision(agent->store);
 	r = store_dataplane_put(agent->store, &dataplane);
 	return r < 0 ? r : 1;
-}
-
-int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_write *write,
-			struct dataplane_status *ret_status, struct fault *reterr)
-{
-	int r = write_begin(agent, write, reterr);
-	if (r < 0)
-		return r;
-	r = put_dataplane(agent, desired, write, reterr);
-	r = write_end(agent, write, r, reterr);
-	if (r < 0)
-		return r;
-
-	r = agent_dataplane_get(agent, ret_status);
-	if (r == 0 && write->dry_run) {
-		ret_status->desired = desired;
-		ret_status->actual = mode_of_wish(agent, desired);
-		explain(agent, ret_status);
-	}
-	return r < 0 ? write_fault(reterr, r) : 0;
 }

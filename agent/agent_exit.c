@@ -7,23 +7,24 @@
 
 static bool exit_equal(const struct exit_node *a, const struct exit_node *b)
 {
-	bool equal = a->enabled == b->enabled && a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 &&
-		     a->allow_lan == b->allow_lan && a->grant.all == b->grant.all &&
-		     a->grant.n_peers == b->grant.n_peers;
-
-	for (size_t i = 0; equal && i < a->grant.n_peers; i++)
-		equal = strcmp(a->grant.peers[i], b->grant.peers[i]) == 0;
-	return equal;
+	return a->enabled == b->enabled && a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 &&
+	       a->allow_lan == b->allow_lan && a->snat == b->snat &&
+	       addr_equal(&a->snat_address, &b->snat_address) && grant_equal(&a->grant, &b->grant);
 }
 
 static int put_exit(struct agent *agent, struct exit_node *exit_node, struct exit_node *old,
 		    const struct agent_write *write, struct fault *reterr)
 {
+	const struct route_context context = {
+		.store = agent->store,
+		.host = &agent->host,
+		.mode = mode_running(agent),
+	};
 	int r = store_exit_node_get(agent->store, old);
 	if (r == 0)
 		r = write_match(write, old->revision, reterr);
 	if (r == 0)
-		r = validate_exit_node(agent->store, exit_node, reterr);
+		r = validate_exit_node(&context, exit_node, reterr);
 	if (r == 0)
 		r = validate_end(reterr);
 	if (r < 0)

@@ -6,20 +6,6 @@
 #include "agent/address.h"
 #include "agent/inside.h"
 
-static bool grant_equal(const struct grant *a, const struct grant *b)
-{
-	if (a->all != b->all)
-		return false;
-	if (a->all)
-		return true;
-	if (a->n_peers != b->n_peers)
-		return false;
-	for (size_t i = 0; i < a->n_peers; i++)
-		if (strcmp(a->peers[i], b->peers[i]) != 0)
-			return false;
-	return true;
-}
-
 static bool rules_equal(const struct route *a, const struct route *b)
 {
 	return a->n_protocols == b->n_protocols && a->n_ports == b->n_ports &&
@@ -81,7 +67,8 @@ static bool ports_widen(const struct route *old, const struct route *new)
 /* Does it let anybody reach anything that the old one did not? */
 static bool route_widens(const struct route *old, const struct route *new)
 {
-	return !prefix_covers(&old->prefix, &new->prefix) ||
+	return !prefix_covers(&old->prefix, &new->prefix) || strcmp(old->via, new->via) != 0 ||
+	       !prefix_equal(&old->map_to, &new->map_to) ||
 	       grant_widens(&old->grant, &new->grant) || protocols_widen(old, new) ||
 	       ports_widen(old, new);
 }
@@ -121,7 +108,13 @@ static int check_route(struct agent *agent, struct route *route, struct route *s
 		return r;
 	key_wipe(&node.private_key);
 
-	r = validate_route(agent->store, &node, route, reterr);
+	const struct route_context context = {
+		.store = agent->store,
+		.node = &node,
+		.host = &agent->host,
+		.mode = mode_running(agent),
+	};
+	r = validate_route(&context, route, reterr);
 	if (r == 0)
 		r = validate_end(reterr);
 	return r == 0 ? find_conflict(agent, route, scratch, reterr) : r;

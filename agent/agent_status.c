@@ -72,9 +72,7 @@ static int count_objects(struct agent *agent, struct agent_status *status)
 	status->peers = peers;
 	status->peers_online = online.n;
 	status->routes = routes;
-	for (size_t i = 0; i < agent->active.n; i++)
-		status->routes_active +=
-			!route_is_shadowed(&agent->active, &agent->active.prefixes[i]);
+	status->routes_active = active_routes_count(agent);
 	return 0;
 }
 

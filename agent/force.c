@@ -57,6 +57,25 @@ static int build(struct agent *agent, uint64_t revision, struct publication *ret
 	return publish_build(&source, ret_next);
 }
 
+/* No answer, and a port that is taken, say nothing about the mode; nor does one that runs. */
+static bool refuses_kernel(const struct agent *agent, int error)
+{
+	bool runs = agent->current.memfd >= 0 && agent->current.mode == MODE_KERNEL;
+	return !runs && error != -EAGAIN && error != -EADDRINUSE;
+}
+
+/* On failure next is released. */
+static int publish(struct agent *agent, struct publication *next, struct fault *reterr)
+{
+	int r = link_publish(agent->link, next->memfd, next->revision, reterr);
+	if (r == 0)
+		return 0;
+	if (next->mode == MODE_KERNEL && refuses_kernel(agent, r))
+		kernel_note_refusal(agent, reterr->text);
+	publication_release(next);
+	return r;
+}
+
 int force_next(struct agent *agent, struct publication *ret_next, struct fault *reterr)
 {
 	struct publication next;
@@ -64,20 +83,15 @@ int force_next(struct agent *agent, struct publication *ret_next, struct fault *
 	int r = build(agent, store_next_revision(agent->store), &next);
 	if (r < 0)
 		return write_fault(reterr, r);
-
-	r = link_publish(agent->link, next.memfd, next.revision, reterr);
-	if (r < 0) {
-		close(next.memfd);
-		return r;
-	}
-	*ret_next = next;
-	return 0;
+	r = publish(agent, &next, reterr);
+	if (r == 0)
+		*ret_next = next;
+	return r;
 }
 
 void force_adopt(struct agent *agent, const struct publication *next)
 {
-	if (agent->current.memfd >= 0)
-		close(agent->current.memfd);
+	publication_release(&agent->current);
 	agent->current = *next;
 	agent->stale = false;
 	agent->publish_error[0] = '\0';
@@ -107,20 +121,38 @@ void force_restore(struct agent *agent, int error)
 	force_schedule(agent, loop_now(agent->loop));
 }
 
-static int publish_committed(struct agent *agent, struct fault *reterr)
+static int publish_once(struct agent *agent, enum mode *ret_mode, struct fault *reterr)
 {
 	struct publication next;
 
 	int r = build(agent, store_revision(agent->store), &next);
 	if (r < 0)
 		return write_fault(reterr, r);
-	r = link_publish(agent->link, next.memfd, next.revision, reterr);
-	if (r < 0) {
-		close(next.memfd);
+	*ret_mode = next.mode;
+	r = publish(agent, &next, reterr);
+	if (r == 0)
+		force_adopt(agent, &next);
+	return r;
+}
+
+int force_committed(struct agent *agent, struct fault *reterr)
+{
+	const struct options *options = agent->options;
+	bool insisted = options->has_mode && options->mode == MODE_KERNEL;
+	enum mode mode = MODE_NETSTACK;
+
+	int r = publish_once(agent, &mode, reterr);
+	bool gave_up = r < 0 && mode == MODE_KERNEL && agent->kernel_refusal[0] != '\0';
+	if (!gave_up || agent->current.memfd >= 0)
+		return r;
+	if (insisted) {
+		kernel_note_refusal(agent, NULL);
 		return r;
 	}
-	force_adopt(agent, &next);
-	return 0;
+
+	log_warn("kernel mode is not possible, netstack mode it is: %s", reterr->text);
+	*reterr = (struct fault){ .problem = NULL };
+	return publish_once(agent, &mode, reterr);
 }
 
 void force_refresh(struct agent *agent, mono_t now)
@@ -128,7 +160,7 @@ void force_refresh(struct agent *agent, mono_t now)
 	struct fault fault = { .problem = NULL };
 
 	agent->stale = true;
-	if (agent->engine && publish_committed(agent, &fault) < 0) {
+	if (agent->engine && force_committed(agent, &fault) < 0) {
 		if (strcmp(agent->publish_error, fault.text) != 0)
 			log_error("cannot put revision %llu in force: %s",
 				  (unsigned long long)store_revision(agent->store), fault.text);
@@ -151,6 +183,7 @@ static bool reread_host(struct agent *agent)
 	if (hostaddr_equal(&host, &agent->host))
 		return false;
 	agent->host = host;
+	agent->active.valid = false; /* what is reachable may be other things now */
 	return true;
 }
 

@@ -123,6 +123,14 @@ bool hostaddr_overlaps(const struct hostaddr *host, const struct prefix *prefix)
 	return false;
 }
 
+bool hostaddr_has(const struct hostaddr *host, const struct addr *addr)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (addr_equal(&host->addresses[i], addr))
+			return true;
+	return false;
+}
+
 /* Connecting a UDP socket only looks up the route; nothing is sent. */
 static int source_towards(const char *destination, struct addr *ret_addr)
 {
@@ -143,6 +151,24 @@ static int source_towards(const char *destination, struct addr *ret_addr)
 	if (r == 0)
 		*ret_addr = ep.addr;
 	return r;
+}
+
+bool hostaddr_leads_to(const struct addr *destination)
+{
+	struct endpoint ep = { .addr = *destination, .port = 9 };
+	struct sockaddr_storage sa;
+	socklen_t length = endpoint_to_sockaddr(&ep, &sa);
+
+	_cleanup_(closep) int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno != EAFNOSUPPORT;
+	/* A broadcast address is led to as well as any other. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &(int){ 1 }, sizeof(int));
+	if (connect(fd, (struct sockaddr *)&sa, length) == 0)
+		return true;
+	/* No route; a route of the type unreachable, prohibit, blackhole; no source address. */
+	return errno != ENETUNREACH && errno != EHOSTUNREACH && errno != EACCES &&
+	       errno != EINVAL && errno != EADDRNOTAVAIL;
 }
 
 int hostaddr_outward(struct addr *ret_addr)

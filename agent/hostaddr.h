@@ -26,6 +26,11 @@ bool hostaddr_overlaps(const struct hostaddr *host, const struct prefix *prefix)
 /* The source address that this host would use towards the internet. 0, or negative errno: none. */
 int hostaddr_outward(struct addr *ret_addr);
 
+/* Has this host a route to the address? Asks the kernel, sends nothing. In doubt, yes. */
+bool hostaddr_leads_to(const struct addr *destination);
+/* Is it one of this host's addresses? */
+bool hostaddr_has(const struct hostaddr *host, const struct addr *addr);
+
 struct hostaddr_watch {
 	struct loop *loop;
 	struct watch watch;

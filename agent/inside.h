@@ -12,11 +12,20 @@
 #include "forwarding/forwarding.h"
 #include "store/store.h"
 
-/* Prefixes of the routes in force, sorted; made anew when the store's revision moved. */
+/* A route in force, and what was last found out about the way to it. */
+struct active_route {
+	struct prefix prefix;
+	struct prefix target; /* the real network: map_to, else prefix */
+	char via[ID_MAX + 1];
+	bool checked, reachable;
+	mono_t checked_at;
+};
+
+/* Routes in force, sorted by prefix; made anew when the store's revision moved. */
 struct active_routes {
 	uint64_t revision;
 	bool valid;
-	struct prefix *prefixes;
+	struct active_route *rows;
 	size_t n;
 };
 
@@ -41,6 +50,7 @@ struct agent {
 	bool engine; /* one is connected and has said hello */
 	struct ipc_engine hello;
 	int64_t started_at;
+	char kernel_refusal[FAULT_TEXT_MAX]; /* why kernel mode was given up; "" = it was not */
 	enum dataplane_phase phase;
 	int64_t phase_since;
 
@@ -75,7 +85,13 @@ int force_next(struct agent *agent, struct publication *ret_next, struct fault *
 void force_adopt(struct agent *agent, const struct publication *next);
 /* A write failed with error: what was in force before is so again. */
 void force_restore(struct agent *agent, int error);
-/* Publishes the committed state; on failure it is tried again soon. */
+/*
+ * Publishes the committed state. At the start kernel mode gives way to netstack
+ * mode where the host refuses it. 0, or negative errno and what was in force
+ * is not any more: force_restore or force_refresh.
+ */
+int force_committed(struct agent *agent, struct fault *reterr);
+/* The same; on failure it is tried again soon. */
 void force_refresh(struct agent *agent, mono_t now);
 /* Sets the tick to when there is something to do next. */
 void force_schedule(struct agent *agent, mono_t now);
@@ -83,6 +99,9 @@ void force_on_tick(void *arg, mono_t now);
 void force_on_hostaddr(void *arg, mono_t now);
 
 /* --- the nouns' own ----------------------------------------------------------- */
+
+/* Two that let everybody in are equal, whatever else they name. */
+bool grant_equal(const struct grant *a, const struct grant *b);
 
 void endpoints_save(struct agent *agent);
 
@@ -95,12 +114,20 @@ int dataplane_change(struct agent *agent, enum mode desired);
 enum mode mode_of_wish(const struct agent *agent, enum mode desired);
 /* 0, or -EOPNOTSUPP for a wish that cannot be met here. */
 int mode_check(const struct agent *agent, enum mode desired, struct fault *reterr);
+/* Fills reason of a status otherwise complete. */
+void dataplane_explain(const struct agent *agent, struct dataplane_status *status);
+/* Kernel mode is given up until the next wish for a mode. NULL: it is not. */
+void kernel_note_refusal(struct agent *agent, const char *text);
+/* The mode that runs, or will when an engine is there. */
+enum mode mode_running(const struct agent *agent);
 /* Notes the time when the phase changed. */
 void phase_note(struct agent *agent);
 
 int active_routes_load(struct agent *agent);
 /* Do more specific routes in force cover the whole prefix? */
 bool route_is_shadowed(const struct active_routes *active, const struct prefix *prefix);
+/* How many routes are in force and lead somewhere; active_routes_load first. */
+size_t active_routes_count(struct agent *agent);
 
 /* --- start.c --------------------------------------------------------------------- */
 

@@ -7,25 +7,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "agent/base/buf.h"
+#include "agent/roster.h"
 
 #define SLOTS_BYTES_MAX (64u << 20) /* of all grants together */
-#define TAG_PREFIX "tag:"
-
-/* What grants are looked up in. */
-struct member {
-	char id[ID_MAX + 1];
-	uint32_t slot;
-};
+#define PREFIXES_MAX \
+	((size_t)PEERS_MAX * PEER_ADDRESSES_MAX + (size_t)RULES_MAX * RULE_DESTINATIONS_MAX)
+#define PORTS_MAX ((size_t)(ROUTES_MAX + RULES_MAX) * ROUTE_PORTS_MAX)
 
 struct learned {
 	char id[ID_MAX + 1];
 	struct endpoint endpoint;
-};
-
-struct tagged {
-	char tag[TAG_MAX + 1];
-	uint32_t slot;
 };
 
 /* Arrays of the snapshot under construction; the peers hold secrets. */
@@ -34,7 +25,9 @@ struct builder {
 	struct node node;
 	struct snapshot_exit exit;
 	struct buf addresses, peers, prefixes, routes, rules, slots, ports;
-	struct buf members, tags, learned;
+	struct buf learned, route_ids, rule_ids;
+	struct roster roster;
+	bool policy_allow;
 	int64_t next_expiry;
 };
 
@@ -43,14 +36,15 @@ static void builder_init(struct builder *b, const struct publish_source *source)
 	*b = (struct builder){ .source = source };
 	buf_init(&b->addresses, HOST_ADDRESSES_MAX * sizeof(struct addr));
 	buf_init(&b->peers, PEERS_MAX * sizeof(struct snapshot_peer));
-	buf_init(&b->prefixes, (size_t)PEERS_MAX * PEER_ADDRESSES_MAX * sizeof(struct prefix));
+	buf_init(&b->prefixes, PREFIXES_MAX * sizeof(struct prefix));
 	buf_init(&b->routes, ROUTES_MAX * sizeof(struct snapshot_route));
 	buf_init(&b->rules, RULES_MAX * sizeof(struct snapshot_rule));
 	buf_init(&b->slots, SLOTS_BYTES_MAX);
-	buf_init(&b->ports, (size_t)ROUTES_MAX * ROUTE_PORTS_MAX * sizeof(struct port_range));
-	buf_init(&b->members, PEERS_MAX * sizeof(struct member));
+	buf_init(&b->ports, PORTS_MAX * sizeof(struct port_range));
 	buf_init(&b->learned, PEERS_MAX * sizeof(struct learned));
-	buf_init(&b->tags, (size_t)PEERS_MAX * PEER_TAGS_MAX * sizeof(struct tagged));
+	buf_init(&b->route_ids, ROUTES_MAX * sizeof(publication_id));
+	buf_init(&b->rule_ids, RULES_MAX * sizeof(publication_id));
+	roster_init(&b->roster);
 }
 
 static void builder_release(struct builder *b)
@@ -63,9 +57,10 @@ static void builder_release(struct builder *b)
 	buf_release(&b->rules);
 	buf_release(&b->slots);
 	buf_release(&b->ports);
-	buf_release(&b->members);
-	buf_release(&b->tags);
 	buf_release(&b->learned);
+	buf_release(&b->route_ids);
+	buf_release(&b->rule_ids);
+	roster_release(&b->roster);
 }
 
 static bool is_in_force(struct builder *b, const struct peer *peer)
@@ -127,6 +122,26 @@ static int add_learned(void *ctx, const char *peer_id, const struct endpoint *en
 	return buf_add(&b->learned, &learned, sizeof(learned));
 }
 
+static struct snapshot_list add_ports(struct builder *b, const struct port_range *ports, size_t n)
+{
+	struct snapshot_list list = {
+		.first = (uint32_t)(b->ports.length / sizeof(struct port_range)),
+		.count = (uint32_t)n,
+	};
+	buf_add(&b->ports, ports, n * sizeof(struct port_range));
+	return list;
+}
+
+static struct snapshot_list add_prefixes(struct builder *b, const struct prefix *prefixes, size_t n)
+{
+	struct snapshot_list list = {
+		.first = (uint32_t)(b->prefixes.length / sizeof(struct prefix)),
+		.count = (uint32_t)n,
+	};
+	buf_add(&b->prefixes, prefixes, n * sizeof(struct prefix));
+	return list;
+}
+
 static int add_peer(void *ctx, const struct peer *peer)
 {
 	struct builder *b = ctx;
@@ -140,130 +155,92 @@ static int add_peer(void *ctx, const struct peer *peer)
 		.public_key = peer->public_key,
 		.preshared_key = peer->preshared_key,
 		.endpoint = find_endpoint(b, peer),
-		.addresses = { .first = (uint32_t)(b->prefixes.length / sizeof(struct prefix)),
-			       .count = (uint32_t)peer->n_addresses },
+		.addresses = add_prefixes(b, peer->addresses, peer->n_addresses),
 		.max_flows = peer->limits.max_flows,
 	};
 	buf_add(&b->peers, &row, sizeof(row));
 	key_wipe(&row.preshared_key);
-	buf_add(&b->prefixes, peer->addresses, peer->n_addresses * sizeof(struct prefix));
-
-	struct member member = { .slot = peer->slot };
-	memcpy(member.id, peer->id, sizeof(member.id));
-	buf_add(&b->members, &member, sizeof(member));
-	for (size_t i = 0; i < peer->n_tags; i++) {
-		struct tagged tagged = { .slot = peer->slot };
-		memcpy(tagged.tag, peer->tags[i], sizeof(tagged.tag));
-		buf_add(&b->tags, &tagged, sizeof(tagged));
-	}
-	return b->prefixes.failed || b->peers.failed || b->members.failed || b->tags.failed
-		       ? -ENOMEM
-		       : 0;
-}
-
-static int compare_slots(const void *a, const void *b)
-{
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-	return left < right ? -1 : left > right;
+	int r = roster_add(&b->roster, peer);
+	return b->prefixes.failed || b->peers.failed ? -ENOMEM : r;
 }
 
 static int compare_peers(const void *a, const void *b)
 {
 	const struct snapshot_peer *left = a, *right = b;
-	return compare_slots(&left->slot, &right->slot);
+	return left->slot < right->slot ? -1 : left->slot > right->slot;
 }
 
-static int compare_members(const void *a, const void *b)
+static void sort_peers(struct buf *peers)
 {
-	const struct member *left = a, *right = b;
-	return strcmp(left->id, right->id);
+	if (peers->length > 0)
+		qsort(peers->data, peers->length / sizeof(struct snapshot_peer),
+		      sizeof(struct snapshot_peer), compare_peers);
 }
 
-static int compare_tags(const void *a, const void *b)
+/* A route via a peer that is not in force leads nowhere. */
+static bool find_via(const struct builder *b, const struct route *route, uint32_t *ret_slot)
 {
-	const struct tagged *left = a, *right = b;
-	return strcmp(left->tag, right->tag);
-}
-
-static void sort(struct buf *rows, size_t size, int (*compare)(const void *a, const void *b))
-{
-	if (rows->length > 0)
-		qsort(rows->data, rows->length / size, size, compare);
-}
-
-static void resolve_peer(struct builder *b, const char *id)
-{
-	struct member key;
-	size_t length = strlen(id);
-	memcpy(key.id, id, length + 1);
-
-	if (b->members.length == 0)
-		return;
-	const struct member *found = bsearch(&key, b->members.data, b->members.length / sizeof(key),
-					     sizeof(key), compare_members);
-	if (found)
-		buf_add(&b->slots, &found->slot, sizeof(found->slot));
-}
-
-static void resolve_tag(struct builder *b, const char *tag)
-{
-	const struct tagged *rows = (const struct tagged *)(const void *)b->tags.data;
-	size_t low = 0, high = b->tags.length / sizeof(*rows), end = high;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (strcmp(rows[middle].tag, tag) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < end && strcmp(rows[low].tag, tag) == 0; low++)
-		buf_add(&b->slots, &rows[low].slot, sizeof(rows[low].slot));
-}
-
-/* Appends the slots that the grant means, ascending and each once. */
-static struct snapshot_list resolve(struct builder *b, const struct grant *grant)
-{
-	size_t first = b->slots.length / sizeof(uint32_t);
-
-	for (size_t i = 0; !grant->all && i < grant->n_peers; i++) {
-		const char *name = grant->peers[i];
-		if (strncmp(name, TAG_PREFIX, strlen(TAG_PREFIX)) == 0)
-			resolve_tag(b, name + strlen(TAG_PREFIX));
-		else
-			resolve_peer(b, name);
-	}
-
-	uint32_t *slots = (uint32_t *)(void *)b->slots.data;
-	size_t end = b->slots.length / sizeof(uint32_t), n = first;
-	if (end > first)
-		qsort(slots + first, end - first, sizeof(uint32_t), compare_slots);
-	for (size_t i = first; i < end; i++)
-		if (n == first || slots[n - 1] != slots[i])
-			slots[n++] = slots[i];
-	b->slots.length = n * sizeof(uint32_t);
-	return (struct snapshot_list){ .first = (uint32_t)first, .count = (uint32_t)(n - first) };
+	*ret_slot = SNAPSHOT_VIA_ROUTER;
+	return strcmp(route->via, "router") == 0 || roster_slot(&b->roster, route->via, ret_slot);
 }
 
 static int add_route(void *ctx, const struct route *route)
 {
 	struct builder *b = ctx;
-	if (!route->approved || !route->enabled)
+	uint32_t via_slot;
+	if (!route->approved || !route->enabled || !find_via(b, route, &via_slot))
 		return 0;
 
 	struct snapshot_route row = {
 		.prefix = route->prefix,
 		.all_peers = route->grant.all,
-		.peers = resolve(b, &route->grant),
-		.ports = { .first = (uint32_t)(b->ports.length / sizeof(struct port_range)),
-			   .count = (uint32_t)route->n_ports },
+		.peers = roster_resolve(&b->roster, &route->grant, &b->slots),
+		.ports = add_ports(b, route->ports, route->n_ports),
 		.n_protocols = (uint32_t)route->n_protocols,
-		.via_slot = SNAPSHOT_VIA_ROUTER,
+		.via_slot = via_slot,
+		.snat = route->snat,
+		.snat_address = route->snat_address,
+		.map_to = route->map_to,
 	};
 	memcpy(row.protocols, route->protocols, route->n_protocols);
 	buf_add(&b->routes, &row, sizeof(row));
-	buf_add(&b->ports, route->ports, route->n_ports * sizeof(struct port_range));
-	return b->routes.failed || b->slots.failed || b->ports.failed ? -ENOMEM : 0;
+	buf_add(&b->route_ids, route->id, sizeof(route->id));
+	return b->routes.failed || b->route_ids.failed || b->slots.failed || b->ports.failed
+		       ? -ENOMEM
+		       : 0;
+}
+
+static void add_rule(struct builder *b, const struct rule *rule)
+{
+	struct snapshot_rule row = {
+		.allow = rule->allow,
+		.all_peers = rule->grant.all,
+		.peers = roster_resolve(&b->roster, &rule->grant, &b->slots),
+		.destinations = add_prefixes(b, rule->destinations, rule->n_destinations),
+		.ports = add_ports(b, rule->ports, rule->n_ports),
+		.n_protocols = (uint32_t)rule->n_protocols,
+	};
+	memcpy(row.protocols, rule->protocols, rule->n_protocols);
+	buf_add(&b->rules, &row, sizeof(row));
+	buf_add(&b->rule_ids, rule->id, sizeof(rule->id));
+}
+
+/* Rules that nobody in force is meant by stay: indices are those of the policy. */
+static int add_policy(struct builder *b)
+{
+	struct policy policy = { .rules = NULL };
+
+	int r = store_policy_get(b->source->store, &policy);
+	if (r < 0)
+		return r;
+	b->policy_allow = policy.default_allow;
+	for (size_t i = 0; i < policy.n_rules; i++)
+		add_rule(b, &policy.rules[i]);
+	free(policy.rules);
+	return b->rules.failed || b->rule_ids.failed || b->slots.failed || b->ports.failed ||
+			       b->prefixes.failed
+		       ? -ENOMEM
+		       : 0;
 }
 
 static int add_exit(struct builder *b)
@@ -280,7 +257,9 @@ static int add_exit(struct builder *b)
 		.ipv6 = exit_node->ipv6,
 		.allow_lan = exit_node->allow_lan,
 		.all_peers = exit_node->grant.all,
-		.peers = resolve(b, &exit_node->grant),
+		.peers = roster_resolve(&b->roster, &exit_node->grant, &b->slots),
+		.snat = exit_node->snat,
+		.snat_address = exit_node->snat_address,
 	};
 	return b->slots.failed ? -ENOMEM : 0;
 }
@@ -312,9 +291,11 @@ static int collect(struct builder *b)
 		return r;
 
 	/* Members and learned endpoints come in the order of ids already. */
-	sort(&b->peers, sizeof(struct snapshot_peer), compare_peers);
-	sort(&b->tags, sizeof(struct tagged), compare_tags);
+	sort_peers(&b->peers);
+	roster_sort(&b->roster);
 	r = store_route_each(store, "", ROUTES_MAX, add_route, b);
+	if (r == 0)
+		r = add_policy(b);
 	if (r == 0)
 		r = add_exit(b);
 	add_host_addresses(b);
@@ -377,7 +358,7 @@ static int lay_out(const struct builder *b, int memfd)
 		.mtu = b->node.mtu,
 		.private_key = b->node.private_key,
 		.exit = b->exit,
-		.policy_allow = 1,
+		.policy_allow = b->policy_allow,
 	};
 	const struct part parts[] = {
 		{ &header.node_addresses, b->node.addresses,
@@ -399,6 +380,22 @@ static int lay_out(const struct builder *b, int memfd)
 	return r;
 }
 
+/* The buffer gives its memory away. */
+static publication_id *take_ids(struct buf *ids)
+{
+	publication_id *taken = (publication_id *)(void *)ids->data;
+	buf_init(ids, 0);
+	return taken;
+}
+
+void publication_release(struct publication *publication)
+{
+	closep(&publication->memfd);
+	free(publication->route_ids);
+	free(publication->rule_ids);
+	*publication = (struct publication){ .memfd = -1 };
+}
+
 int publish_build(const struct publish_source *source, struct publication *ret_publication)
 {
 	_cleanup_(closep) int memfd =
@@ -417,6 +414,10 @@ int publish_build(const struct publish_source *source, struct publication *ret_p
 			.revision = source->revision,
 			.mode = source->mode,
 			.next_expiry = builder.next_expiry,
+			.n_routes = builder.routes.length / sizeof(struct snapshot_route),
+			.n_rules = builder.rules.length / sizeof(struct snapshot_rule),
+			.route_ids = take_ids(&builder.route_ids),
+			.rule_ids = take_ids(&builder.rule_ids),
 		};
 	builder_release(&builder);
 	return r;

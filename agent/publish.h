@@ -16,12 +16,19 @@ struct publish_source {
 	int64_t wall_ns;
 };
 
+typedef char publication_id[ID_MAX + 1];
+
+/* The caller's: publication_release. */
 struct publication {
-	int memfd; /* sealed; the caller's to close */
+	int memfd; /* sealed */
 	uint64_t revision;
 	enum mode mode;
 	int64_t next_expiry; /* wall clock ns when the next peer runs out; 0 = none does */
+	/* Whose the rows of the snapshot's routes and rules are. */
+	publication_id *route_ids, *rule_ids;
+	size_t n_routes, n_rules;
 };
 
 /* 0 or negative errno. */
 int publish_build(const struct publish_source *source, struct publication *ret_publication);
+void publication_release(struct publication *publication);

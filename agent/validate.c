@@ -63,7 +63,7 @@ static bool turns_direction(int32_t c)
 	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-static void validate_text(const char *text, size_t max, const char *pointer, struct fault *reterr)
+void validate_text(const char *text, size_t max, const char *pointer, struct fault *reterr)
 {
 	size_t n = 0;
 

@@ -4,6 +4,7 @@
 
 #include "agent/base/fault.h"
 #include "agent/base/mono.h"
+#include "agent/hostaddr.h"
 #include "store/store.h"
 
 /*
@@ -23,6 +24,7 @@ bool tag_is_valid(const char *tag);
  * UTF-8 without control characters (C0, DEL, C1), line or paragraph separators
  * and characters that turn the direction of text around.
  */
+void validate_text(const char *text, size_t max, const char *pointer, struct fault *reterr);
 void validate_name(const char *name, struct fault *reterr);
 void validate_description(const char *description, struct fault *reterr);
 
@@ -51,7 +53,47 @@ int validate_peer(const struct peer_context *context, const struct peer *peer,
 int peer_conflicts(const struct peer_context *context, const struct peer *peer,
 		   struct fault *reterr);
 
-int validate_route(struct store *store, const struct node *node, const struct route *route,
+/* What a route is measured against. */
+struct route_context {
+	struct store *store;
+	const struct node *node;
+	const struct hostaddr *host;
+	enum mode mode; /* that runs */
+};
+
+int validate_route(const struct route_context *context, const struct route *route,
 		   struct fault *reterr);
-int validate_exit_node(struct store *store, const struct exit_node *exit_node,
+/* node is not looked at. */
+int validate_exit_node(const struct route_context *context, const struct exit_node *exit_node,
 		       struct fault *reterr);
+
+/* At most RULES_MAX rules, each with an id. Pointers begin with "/rules/<n>". */
+int validate_policy(struct store *store, const struct policy *policy, struct fault *reterr);
+
+/* --- what they have alike: at is the pointer to the object ------------------------ */
+
+#define POINTER_SIZE 64
+
+int validate_grant(struct store *store, const char *at, const struct grant *grant,
+		   struct fault *reterr);
+void validate_protocols(const char *at, const uint8_t *protocols, size_t n, struct fault *reterr);
+
+struct port_list {
+	const struct port_range *ranges;
+	size_t n;
+	const uint8_t *protocols; /* that they are for */
+	size_t n_protocols;
+};
+void validate_ports(const char *at, const struct port_list *ports, struct fault *reterr);
+
+/* Which source address servers see. */
+struct source {
+	enum snat snat;
+	const struct addr *address;
+	uint8_t family; /* that the address must have; 0 = either */
+};
+void validate_snat(const struct route_context *context, const struct source *source,
+		   struct fault *reterr);
+/* A sentence without a full stop; NULL: netstack mode can do it. */
+const char *snat_unfit_for_netstack(enum snat snat, const struct addr *address,
+				    const struct hostaddr *host);

@@ -5,8 +5,6 @@
 #include "agent/hostport.h"
 #include "agent/validate.h"
 
-#define POINTER_SIZE 32
-
 static void validate_address(const struct prefix *address, const char *pointer,
 			     struct fault *reterr)
 {

@@ -5,8 +5,6 @@
 
 #include "agent/validate.h"
 
-#define POINTER_SIZE 32
-
 static void validate_key(const struct peer_context *context, const struct peer *peer,
 			 struct fault *reterr)
 {
@@ -30,6 +28,10 @@ static void validate_address(const struct peer_context *context, const struct pr
 		char text[PREFIX_TEXT_SIZE];
 		fault_add(reterr, pointer, "host_bits", "Host bits are set; did you mean %s?",
 			  prefix_format(&network, text));
+	} else if (address->bits == 0) {
+		fault_add(reterr, pointer, "too_wide",
+			  "The whole internet cannot be one peer's: nobody else would reach"
+			  " anything.");
 	} else if (prefix_is_guarded(address)) {
 		fault_add(reterr, pointer, "guarded",
 			  "Loopback, link-local, multicast and reserved addresses cannot be used.");
@@ -114,6 +116,8 @@ int validate_peer(const struct peer_context *context, const struct peer *peer, s
 			  "An id is 1 to %d letters, digits, hyphens or underscores and starts with"
 			  " a letter or digit.",
 			  ID_MAX);
+	else if (strcmp(peer->id, "router") == 0)
+		fault_add(reterr, "/id", "reserved", "Routes call this router \"router\".");
 	validate_name(peer->name, reterr);
 	validate_key(context, peer, reterr);
 	validate_addresses(context, peer, reterr);
@@ -133,16 +137,14 @@ struct search {
 	struct fault *reterr;
 };
 
-static int note_clash(struct fault *reterr, const struct peer *other, const char *pointer,
-		      const char *what)
+static void note_clash(struct fault *reterr, const char *pointer, const char *what,
+		       const char *owner, const char *id)
 {
 	if (reterr->existing_id[0] == '\0') {
-		memcpy(reterr->existing_id, other->id, sizeof(reterr->existing_id));
-		fault_set(reterr, -EEXIST, "conflict", "The %s belongs to peer %s.", what,
-			  other->id);
+		memcpy(reterr->existing_id, id, strlen(id) + 1);
+		fault_set(reterr, -EEXIST, "conflict", "The %s belongs to %s %s.", what, owner, id);
 	}
-	fault_add(reterr, pointer, "taken", "The %s belongs to peer %s.", what, other->id);
-	return 0;
+	fault_add(reterr, pointer, "taken", "The %s belongs to %s %s.", what, owner, id);
 }
 
 static int find_address(void *ctx, const struct peer *other)
@@ -159,8 +161,26 @@ static int find_address(void *ctx, const struct peer *other)
 			    !prefix_covers(&other->addresses[j], &peer->addresses[i]))
 				continue;
 			snprintf(pointer, sizeof(pointer), "/addresses/%zu", i);
-			note_clash(search->reterr, other, pointer, "address");
+			note_clash(search->reterr, pointer, "address", "peer", other->id);
 		}
+	return 0;
+}
+
+static int find_site(void *ctx, const struct route *route)
+{
+	const struct search *search = ctx;
+	const struct peer *peer = search->peer;
+
+	if (strcmp(route->via, "router") == 0 || strcmp(route->via, peer->id) == 0)
+		return 0;
+	for (size_t i = 0; i < peer->n_addresses; i++) {
+		char pointer[POINTER_SIZE];
+		if (!prefix_covers(&peer->addresses[i], &route->prefix) &&
+		    !prefix_covers(&route->prefix, &peer->addresses[i]))
+			continue;
+		snprintf(pointer, sizeof(pointer), "/addresses/%zu", i);
+		note_clash(search->reterr, pointer, "address", "route", route->id);
+	}
 	return 0;
 }
 
@@ -181,11 +201,11 @@ int peer_conflicts(const struct peer_context *context, const struct peer *peer,
 
 	int r = store_peer_find_name(context->store, peer->name, &other);
 	if (r == 0 && strcmp(other.id, peer->id) != 0)
-		note_clash(reterr, &other, "/name", "name");
+		note_clash(reterr, "/name", "name", "peer", other.id);
 	if (r == 0 || r == -ENOENT)
 		r = store_peer_find_key(context->store, &peer->public_key, &other);
 	if (r == 0 && strcmp(other.id, peer->id) != 0)
-		note_clash(reterr, &other, "/public_key", "public key");
+		note_clash(reterr, "/public_key", "public key", "peer", other.id);
 	if (r == -ENOENT)
 		r = 0;
 
@@ -195,6 +215,8 @@ int peer_conflicts(const struct peer_context *context, const struct peer *peer,
 		context->addresses_given || (context->old && same_addresses(context->old, peer));
 	if (r == 0 && !known)
 		r = store_peer_each(context->store, "", PEERS_MAX, find_address, &search);
+	if (r == 0 && !known)
+		r = store_route_each(context->store, "", ROUTES_MAX, find_site, &search);
 	key_wipe(&other.preshared_key);
 	if (r < 0)
 		return r;

@@ -5,9 +5,6 @@
 
 #include "agent/validate.h"
 
-#define POINTER_SIZE 32
-#define TAG_PREFIX "tag:"
-
 static void validate_prefix(const struct node *node, const struct prefix *prefix,
 			    struct fault *reterr)
 {
@@ -37,123 +34,146 @@ static void validate_prefix(const struct node *node, const struct prefix *prefix
 	}
 }
 
-/* 0, or an error of the store. */
-static int validate_grantee(struct store *store, const char *grantee, const char *pointer,
-			    struct fault *reterr)
+static bool overlap(const struct prefix *a, const struct prefix *b)
 {
-	if (strncmp(grantee, TAG_PREFIX, strlen(TAG_PREFIX)) == 0) {
-		if (!tag_is_valid(grantee + strlen(TAG_PREFIX)))
-			fault_add(reterr, pointer, "not_a_tag",
-				  "A tag is 1 to %d letters, digits, hyphens or underscores.",
-				  TAG_MAX);
-		return 0;
-	}
-
-	struct peer peer;
-	int r = store_peer_get(store, grantee, &peer);
-	if (r == 0)
-		key_wipe(&peer.preshared_key);
-	if (r == -ENOENT) {
-		fault_add(reterr, pointer, "unknown_peer", "There is no peer \"%s\".", grantee);
-		r = 0;
-	}
-	return r;
+	return prefix_covers(a, b) || prefix_covers(b, a);
 }
 
-static int validate_grant(struct store *store, const struct grant *grant, struct fault *reterr)
+/* Carried through store_peer_each. */
+struct search {
+	const struct route *route;
+	struct fault *reterr;
+};
+
+static int find_peer_address(void *ctx, const struct peer *peer)
 {
-	if (grant->all)
+	const struct search *search = ctx;
+	const struct route *route = search->route;
+	char text[PREFIX_TEXT_SIZE];
+
+	if (strcmp(peer->id, route->via) == 0)
 		return 0;
-
-	for (size_t i = 0; i < grant->n_peers; i++) {
-		char pointer[POINTER_SIZE];
-		snprintf(pointer, sizeof(pointer), "/peers/%zu", i);
-		int r = validate_grantee(store, grant->peers[i], pointer, reterr);
-		if (r < 0)
-			return r;
-
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(grant->peers[i], grant->peers[j]) == 0) {
-				fault_add(reterr, pointer, "duplicate",
-					  "\"%s\" is in the list already.", grant->peers[i]);
-				break;
-			}
-	}
+	for (size_t i = 0; i < peer->n_addresses; i++)
+		if (overlap(&peer->addresses[i], &route->prefix))
+			fault_add(search->reterr, "/prefix", "peer_address",
+				  "The prefix overlaps %s of peer %s.",
+				  prefix_format(&peer->addresses[i], text), peer->id);
 	return 0;
 }
 
-static bool has_ports(uint8_t protocol)
+/* A site behind a peer: nobody else may have a part of it. */
+static int validate_site(const struct route_context *context, const struct route *route,
+			 struct fault *reterr)
 {
-	return protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP;
+	char text[PREFIX_TEXT_SIZE];
+
+	for (size_t i = 0; i < context->node->n_addresses; i++) {
+		struct prefix tunnel = prefix_network(&context->node->addresses[i]);
+		if (prefix_covers(&route->prefix, &tunnel) &&
+		    !prefix_covers(&tunnel, &route->prefix))
+			fault_add(reterr, "/prefix", "tunnel_network",
+				  "A site behind a peer cannot hold the tunnel's own network %s.",
+				  prefix_format(&tunnel, text));
+	}
+	if (route->snat != SNAT_AUTO && route->snat != SNAT_NONE)
+		fault_add(reterr, "/snat", "via_peer",
+			  "What goes to a site behind a peer keeps its source address: snat is"
+			  " \"auto\" or \"none\" there.");
+
+	struct search search = { .route = route, .reterr = reterr };
+	return store_peer_each(context->store, "", PEERS_MAX, find_peer_address, &search);
 }
 
-static void validate_protocols(const struct route *route, struct fault *reterr)
+static int validate_via(const struct route_context *context, const struct route *route,
+			struct fault *reterr)
 {
-	for (size_t i = 0; i < route->n_protocols; i++) {
-		char pointer[POINTER_SIZE];
-		snprintf(pointer, sizeof(pointer), "/protocols/%zu", i);
-		if (route->protocols[i] == 0 || route->protocols[i] == 255)
-			fault_add(reterr, pointer, "not_a_protocol",
-				  "%u is not a protocol that packets carry.", route->protocols[i]);
-		for (size_t j = 0; j < i; j++)
-			if (route->protocols[i] == route->protocols[j])
-				fault_add(reterr, pointer, "duplicate",
-					  "The protocol is there already.");
+	struct peer peer;
+
+	if (strcmp(route->via, "router") == 0) {
+		const struct source source = {
+			.snat = route->snat,
+			.address = &route->snat_address,
+			.family = route->prefix.addr.family,
+		};
+		validate_snat(context, &source, reterr);
+		return 0;
+	}
+
+	int r = store_peer_get(context->store, route->via, &peer);
+	if (r == -ENOENT) {
+		fault_add(reterr, "/via", "unknown_peer",
+			  "There is no peer \"%s\"; via is \"router\" or the id of a peer.",
+			  route->via);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	key_wipe(&peer.preshared_key);
+	return validate_site(context, route, reterr);
+}
+
+static void validate_map_to(const struct node *node, const struct route *route,
+			    struct fault *reterr)
+{
+	const struct prefix *map_to = &route->map_to;
+	struct prefix network = prefix_network(map_to);
+	char text[PREFIX_TEXT_SIZE];
+
+	if (map_to->addr.family == 0)
+		return;
+	if (map_to->addr.family != route->prefix.addr.family || map_to->bits != route->prefix.bits)
+		fault_add(reterr, "/map_to", "other_length",
+			  "Both prefixes must be of one IP version and one length.");
+	else if (overlap(map_to, &route->prefix))
+		fault_add(reterr, "/map_to", "overlap", "It is the prefix itself.");
+	if (!prefix_equal(&network, map_to))
+		fault_add(reterr, "/map_to", "host_bits", "Host bits are set; did you mean %s?",
+			  prefix_format(&network, text));
+	if (prefix_is_guarded(map_to))
+		fault_add(reterr, "/map_to", "guarded",
+			  "Loopback, link-local, multicast and reserved addresses are never"
+			  " reached through the router.");
+
+	for (size_t i = 0; i < node->n_addresses; i++) {
+		struct prefix tunnel = prefix_network(&node->addresses[i]);
+		if (overlap(&tunnel, map_to))
+			fault_add(reterr, "/map_to", "tunnel_network",
+				  "It overlaps the tunnel's own network %s.",
+				  prefix_format(&tunnel, text));
 	}
 }
 
-static void validate_ports(const struct route *route, struct fault *reterr)
-{
-	bool useful = route->n_protocols == 0;
-
-	for (size_t i = 0; i < route->n_protocols; i++)
-		useful = useful || has_ports(route->protocols[i]);
-	if (route->n_ports > 0 && !useful)
-		fault_add(reterr, "/ports", "ports_without_protocol",
-			  "Only tcp and udp have ports, and protocols names neither.");
-
-	for (size_t i = 0; i < route->n_ports; i++) {
-		char pointer[POINTER_SIZE];
-		snprintf(pointer, sizeof(pointer), "/ports/%zu", i);
-		if (route->ports[i].first == 0)
-			fault_add(reterr, pointer, "out_of_range", "A port is 1 to 65535.");
-		else if (route->ports[i].first > route->ports[i].last)
-			fault_add(reterr, pointer, "reversed", "The range ends before it starts.");
-	}
-}
-
-static void validate_snat(enum snat snat, struct fault *reterr)
-{
-	if (snat != SNAT_AUTO)
-		fault_add(reterr, "/snat", "not_supported",
-			  "This version only knows \"auto\"; other source addresses come with"
-			  " kernel mode.");
-}
-
-int validate_route(struct store *store, const struct node *node, const struct route *route,
+int validate_route(const struct route_context *context, const struct route *route,
 		   struct fault *reterr)
 {
+	const struct port_list ports = {
+		.ranges = route->ports,
+		.n = route->n_ports,
+		.protocols = route->protocols,
+		.n_protocols = route->n_protocols,
+	};
+
 	if (!id_is_valid(route->id))
 		fault_add(reterr, "/id", "not_an_id",
 			  "An id is 1 to %d letters, digits, hyphens or underscores and starts with"
 			  " a letter or digit.",
 			  ID_MAX);
-	validate_prefix(node, &route->prefix, reterr);
-	if (strcmp(route->via, "router") != 0)
-		fault_add(reterr, "/via", "not_supported",
-			  "This version only knows \"router\"; sites behind peers come later.");
-	if (route->map_to.addr.family != 0)
-		fault_add(reterr, "/map_to", "not_supported",
-			  "This version cannot map a prefix to another one yet.");
-	validate_protocols(route, reterr);
-	validate_ports(route, reterr);
-	validate_snat(route->snat, reterr);
+	validate_prefix(context->node, &route->prefix, reterr);
+	validate_map_to(context->node, route, reterr);
+	validate_protocols("", route->protocols, route->n_protocols, reterr);
+	validate_ports("", &ports, reterr);
 	validate_description(route->description, reterr);
-	return validate_grant(store, &route->grant, reterr);
+	int r = validate_via(context, route, reterr);
+	return r == 0 ? validate_grant(context->store, "", &route->grant, reterr) : r;
 }
 
-int validate_exit_node(struct store *store, const struct exit_node *exit_node, struct fault *reterr)
+int validate_exit_node(const struct route_context *context, const struct exit_node *exit_node,
+		       struct fault *reterr)
 {
-	validate_snat(exit_node->snat, reterr);
-	return validate_grant(store, &exit_node->grant, reterr);
+	const struct source source = {
+		.snat = exit_node->snat,
+		.address = &exit_node->snat_address,
+	};
+	validate_snat(context, &source, reterr);
+	return validate_grant(context->store, "", &exit_node->grant, reterr);
 }

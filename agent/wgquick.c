@@ -34,7 +34,9 @@ static bool grant_includes(const struct grant *grant, const struct peer *peer)
 static int add_route(void *ctx, const struct route *route)
 {
 	struct allowed *allowed = ctx;
-	if (route->approved && route->enabled && grant_includes(&route->grant, allowed->peer))
+	/* What lies behind the peer itself is not behind the tunnel for it. */
+	if (route->approved && route->enabled && strcmp(route->via, allowed->peer->id) != 0 &&
+	    grant_includes(&route->grant, allowed->peer))
 		allowed->prefixes[allowed->n++] = route->prefix;
 	return 0;
 }

@@ -63,7 +63,7 @@ static int publish_and_commit(struct agent *agent, struct fault *reterr)
 
 	r = store_commit(agent->store, true);
 	if (r < 0) {
-		close(next.memfd);
+		publication_release(&next);
 		force_restore(agent, r);
 		return write_fault(reterr, r);
 	}

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A write is in force and stored, or neither; what GET shows is what runs. */
+#include <arpa/inet.h>
+
 #include "agent/inside.h"
+#include "tests/own_network.h"
 #include "tests/unit/agent/fixture.h"
 
 static int number_of_peers(void)
@@ -366,8 +369,24 @@ TEST(widening_takes_the_approval_away)
 	CHECK(!made_route.approved);
 }
 
-TEST(states_of_routes)
+/* Gives the loopback of our own network another address and its network. */
+static void attach(const char *address, const char *netmask)
 {
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_name = "lo:1" };
+	struct sockaddr_in *sin = (struct sockaddr_in *)(void *)&ifr.ifr_addr;
+
+	sin->sin_family = AF_INET;
+	CHECK_EQ(inet_pton(AF_INET, address, &sin->sin_addr), 1);
+	CHECK_EQ(ioctl(fd, SIOCSIFADDR, &ifr), 0);
+	CHECK_EQ(inet_pton(AF_INET, netmask, &sin->sin_addr), 1);
+	CHECK_EQ(ioctl(fd, SIOCSIFNETMASK, &ifr), 0);
+	close(fd);
+}
+
+static void states_of_routes(void)
+{
+	attach("10.20.200.1", "255.255.0.0");
 	agent_fixture_fresh();
 	CHECK_EQ(add_route("10.20.0.0/23"), 0);
 	static struct route outer;
@@ -392,6 +411,54 @@ TEST(states_of_routes)
 		 0);
 	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_DISABLED);
 	CHECK_EQ(agent_route_state(t.agent, &outer), ROUTE_ACTIVE);
+}
+
+TEST(what_is_covered_is_shadowed)
+{
+	in_own_network(states_of_routes, 65536);
+}
+
+static void routes_that_lead_nowhere(void)
+{
+	agent_fixture_fresh();
+	CHECK_EQ(add_route("10.20.0.0/16"), 0);
+	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_UNREACHABLE);
+	CHECK_EQ(add_route("fd20::/64"), 0);
+	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_UNREACHABLE);
+
+	/* The real network is the one that must be reached. */
+	attach("10.20.200.1", "255.255.0.0");
+	new_route("10.99.0.0/16");
+	route.map_to = fixture_prefix("10.20.0.0/16");
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()), 0);
+	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_ACTIVE);
+
+	struct agent_status status;
+	CHECK_EQ(agent_status_get(t.agent, &status), 0);
+	CHECK_EQ(status.routes, 3);
+	CHECK_EQ(status.routes_active, 2);
+}
+
+TEST(unreachable_without_a_way_out)
+{
+	in_own_network(routes_that_lead_nowhere, 65536);
+}
+
+TEST(a_site_is_there_while_its_peer_may_be)
+{
+	agent_fixture_fresh();
+	struct peer site = add_peer("site", NULL), made;
+	new_route("10.30.0.0/16");
+	memcpy(route.via, site.id, sizeof(site.id));
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()), 0);
+	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_ACTIVE);
+	CHECK_EQ(fake_link.snapshot->routes.count, 1);
+
+	site.enabled = false;
+	CHECK_EQ(agent_peer_put(t.agent, site.id, &site, &t.write, &made, agent_fixture_fault()),
+		 0);
+	CHECK_EQ(agent_route_state(t.agent, &made_route), ROUTE_UNREACHABLE);
+	CHECK_EQ(fake_link.snapshot->routes.count, 0);
 }
 
 TEST(kernel_mode_that_is_not_possible)

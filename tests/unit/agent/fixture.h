@@ -16,7 +16,8 @@
 
 /* The other end of the link, as far as the agent can tell. */
 static struct {
-	int error; /* what the next publications are answered with */
+	int error;	  /* what the next publications are answered with */
+	int kernel_error; /* the same, for those of kernel mode */
 	unsigned published;
 	uint64_t revision;
 	bool engine_gone;
@@ -34,10 +35,17 @@ int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *
 	struct stat st;
 	if (fstat(memfd, &st) < 0)
 		return -errno;
+	size_t size = (size_t)st.st_size;
+	const struct snapshot *snapshot = mmap(NULL, size, PROT_READ, MAP_SHARED, memfd, 0);
+	if (fake_link.kernel_error < 0 && snapshot->mode == MODE_KERNEL) {
+		munmap((void *)(uintptr_t)snapshot, size);
+		return fault_set(reterr, fake_link.kernel_error, "internal",
+				 "The table was refused.");
+	}
 	if (fake_link.snapshot)
 		munmap((void *)(uintptr_t)fake_link.snapshot, fake_link.size);
-	fake_link.size = (size_t)st.st_size;
-	fake_link.snapshot = mmap(NULL, fake_link.size, PROT_READ, MAP_SHARED, memfd, 0);
+	fake_link.size = size;
+	fake_link.snapshot = snapshot;
 	fake_link.revision = revision;
 	return 0;
 }
@@ -91,7 +99,7 @@ static inline void agent_fixture_fresh(void)
 	fixture_fresh();
 	memset(&t.counters, 0, sizeof(t.counters));
 	memset(&t.options, 0, sizeof(t.options));
-	fake_link.error = 0;
+	fake_link.error = fake_link.kernel_error = 0;
 	fake_link.engine_gone = false;
 	t.kernel_reasons[0] = "there is no /dev/net/tun";
 	t.options.node_addresses[0] = fixture_prefix("10.77.0.1/16");

@@ -12,7 +12,7 @@ static struct {
 	struct counters counters;
 	struct publication publication;
 	const struct snapshot *snap;
-} p;
+} p = { .publication = { .memfd = -1 } };
 
 static void open_store(void)
 {
@@ -40,6 +40,7 @@ static void build(void)
 		.revision = 42,
 		.wall_ns = 1000,
 	};
+	publication_release(&p.publication);
 	CHECK_EQ(publish_build(&source, &p.publication), 0);
 	off_t size = lseek(p.publication.memfd, 0, SEEK_END);
 	p.snap = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, p.publication.memfd, 0);
@@ -251,6 +252,95 @@ TEST(routes_in_force_with_their_rules)
 	CHECK(!p.snap->exit.ipv4 && !p.snap->exit.ipv6);
 }
 
+TEST(routes_via_peers_in_force)
+{
+	open_store();
+	struct peer site = fixture_peer(4);
+	site.expires_at = 0;
+	put_peer(&site);
+	struct peer away = fixture_peer(5);
+	away.enabled = false;
+	put_peer(&away);
+
+	new_route("10.1.0.0/16");
+	memcpy(route.id, "route_1", 8);
+	memcpy(route.via, away.id, sizeof(away.id));
+	put_route(&route);
+	new_route("10.2.0.0/16");
+	memcpy(route.id, "route_2", 8);
+	memcpy(route.via, site.id, sizeof(site.id));
+	route.map_to = fixture_prefix("192.168.0.0/16");
+	put_route(&route);
+	new_route("10.3.0.0/16");
+	memcpy(route.id, "route_3", 8);
+	route.snat = SNAT_ADDRESS;
+	route.snat_address = fixture_prefix("192.0.2.7/32").addr;
+	put_route(&route);
+	build();
+
+	const struct snapshot_route *routes = SNAPSHOT_ARRAY(p.snap, routes, struct snapshot_route);
+	CHECK_EQ(p.snap->routes.count, 2);
+	CHECK_EQ(routes[0].via_slot, 4);
+	struct prefix real = fixture_prefix("192.168.0.0/16");
+	CHECK(prefix_equal(&routes[0].map_to, &real));
+	CHECK_EQ(routes[1].via_slot, SNAPSHOT_VIA_ROUTER);
+	CHECK_EQ(routes[1].map_to.addr.family, 0);
+	CHECK_EQ(routes[1].snat, SNAT_ADDRESS);
+	CHECK(addr_equal(&routes[1].snat_address, &route.snat_address));
+
+	/* Rows of the snapshot are told from each other by what they are called. */
+	CHECK_EQ(p.publication.n_routes, 2);
+	CHECK_STR(p.publication.route_ids[0], "route_2");
+	CHECK_STR(p.publication.route_ids[1], "route_3");
+}
+
+static void put_policy(const struct policy *policy)
+{
+	CHECK_EQ(store_begin(p.store), 0);
+	CHECK_EQ(store_policy_put(p.store, policy), 0);
+	CHECK_EQ(store_commit(p.store, true), 0);
+}
+
+TEST(rules_in_their_order)
+{
+	open_store();
+	for (unsigned n = 0; n < 2; n++) {
+		struct peer peer = fixture_peer(n);
+		peer.expires_at = 0;
+		put_peer(&peer);
+	}
+
+	static struct rule rules[2];
+	memcpy(rules[0].id, "z", 2);
+	rules[0].allow = true;
+	memcpy(rules[0].grant.peers[rules[0].grant.n_peers++], "peer_00001", 11);
+	rules[0].destinations[rules[0].n_destinations++] = fixture_prefix("10.5.0.0/16");
+	rules[0].destinations[rules[0].n_destinations++] = fixture_prefix("fd05::/64");
+	rules[0].protocols[rules[0].n_protocols++] = PROTOCOL_TCP;
+	rules[0].ports[rules[0].n_ports++] = (struct port_range){ 22, 22 };
+	memcpy(rules[1].id, "a", 2);
+	rules[1].grant.all = true;
+	struct policy policy = { .rules = rules, .n_rules = 2 };
+	put_policy(&policy);
+	build();
+
+	const struct snapshot_rule *rows = SNAPSHOT_ARRAY(p.snap, rules, struct snapshot_rule);
+	CHECK_EQ(p.snap->rules.count, 2);
+	CHECK_EQ(p.snap->policy_allow, 0);
+	CHECK(rows[0].allow && !rows[0].all_peers);
+	check_slots(&rows[0].peers, 1, (const uint32_t[]){ 1 });
+	CHECK_EQ(rows[0].destinations.count, 2);
+	CHECK(prefix_equal(
+		&SNAPSHOT_ARRAY(p.snap, prefixes, struct prefix)[rows[0].destinations.first + 1],
+		&rules[0].destinations[1]));
+	CHECK_EQ(rows[0].protocols[0], PROTOCOL_TCP);
+	CHECK_EQ(SNAPSHOT_ARRAY(p.snap, ports, struct port_range)[rows[0].ports.first].last, 22);
+	CHECK(!rows[1].allow && rows[1].all_peers);
+	CHECK_EQ(rows[1].ports.count + rows[1].destinations.count + rows[1].n_protocols, 0);
+	CHECK_STR(p.publication.rule_ids[0], "z");
+	CHECK_STR(p.publication.rule_ids[1], "a");
+}
+
 TEST(ten_thousand_peers)
 {
 	open_store();
@@ -276,6 +366,7 @@ TEST(ten_thousand_peers)
 	CHECK_EQ(SNAPSHOT_ARRAY(p.snap, peers, struct snapshot_peer)[9999].slot, 9999);
 	store_close(p.store);
 	p.store = NULL;
+	publication_release(&p.publication);
 }
 
 TEST_MAIN

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Every fault of an object is found, and says which member it is about. */
+#include "agent/hostaddr.h"
 #include "tests/unit/agent/fixture.h"
 
 /* Adds peer; the result is checked by code_at. */
@@ -74,8 +75,8 @@ TEST(addresses_of_peers)
 		{ "169.254.169.254/32", "guarded" },
 		{ "224.0.0.5/32", "guarded" },
 		{ "255.255.255.255/32", "guarded" },
-		{ "0.0.0.0/0", "guarded" },
-		{ "::/0", "guarded" },
+		{ "0.0.0.0/0", "too_wide" },
+		{ "::/0", "too_wide" },
 		{ "::1/128", "guarded" },
 		{ "fe80::5/128", "guarded" },
 		{ "ff02::1/128", "guarded" },
@@ -219,9 +220,8 @@ TEST(all_faults_of_a_route_at_once)
 	agent_fixture_fresh();
 	struct peer peer = add_peer("a", NULL);
 	new_route("10.20.0.0/16");
-	snprintf(route.via, sizeof(route.via), "%s", peer.id);
-	route.map_to = fixture_prefix("10.21.0.0/16");
-	route.snat = SNAT_NONE;
+	snprintf(route.via, sizeof(route.via), "peer_y");
+	route.map_to = fixture_prefix("10.21.0.0/24");
 	route.grant.all = false;
 	snprintf(route.grant.peers[0], ID_MAX + 1, "%s", peer.id);
 	snprintf(route.grant.peers[1], ID_MAX + 1, "tag:nobody-yet");
@@ -239,9 +239,8 @@ TEST(all_faults_of_a_route_at_once)
 	snprintf(route.description, sizeof(route.description), "a\x1b[31m");
 	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()),
 		 -EINVAL);
-	CHECK_STR(code_at("/via"), "not_supported");
-	CHECK_STR(code_at("/map_to"), "not_supported");
-	CHECK_STR(code_at("/snat"), "not_supported");
+	CHECK_STR(code_at("/via"), "unknown_peer");
+	CHECK_STR(code_at("/map_to"), "other_length");
 	CHECK_STR(code_at("/peers/2"), "unknown_peer");
 	CHECK_STR(code_at("/peers/3"), "not_a_tag");
 	CHECK_STR(code_at("/peers/4"), "duplicate");
@@ -251,7 +250,129 @@ TEST(all_faults_of_a_route_at_once)
 	CHECK_STR(code_at("/ports/0"), "reversed");
 	CHECK_STR(code_at("/ports/1"), "out_of_range");
 	CHECK_STR(code_at("/description"), "control_character");
-	CHECK_EQ(t.fault.n_items, 12);
+	CHECK_EQ(t.fault.n_items, 11);
+}
+
+TEST(real_networks_behind_a_prefix)
+{
+	static const struct {
+		const char *map_to, *code;
+	} cases[] = {
+		{ "192.168.0.0/16", "" },
+		{ "10.20.0.0/16", "overlap" },
+		{ "192.168.0.0/17", "other_length" },
+		{ "fd20::/16", "other_length" },
+		{ "192.168.7.0/16", "host_bits" },
+		{ "127.0.0.0/16", "guarded" },
+		{ "169.254.0.0/16", "guarded" },
+		{ "10.77.0.0/16", "tunnel_network" },
+	};
+	agent_fixture_fresh();
+	t.write.dry_run = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		new_route("10.20.0.0/16");
+		route.map_to = fixture_prefix(cases[i].map_to);
+		int r = agent_route_add(t.agent, &route, &t.write, &made_route,
+					agent_fixture_fault());
+		if (strcmp(code_at("/map_to"), cases[i].code) != 0)
+			TEST_FAIL("%s: %s", cases[i].map_to, code_at("/map_to"));
+		CHECK_EQ(r, cases[i].code[0] != '\0' ? -EINVAL : 0);
+	}
+}
+
+TEST(sites_behind_peers)
+{
+	agent_fixture_fresh();
+	struct peer site = add_peer("site", NULL);
+	struct peer other = new_peer("other"), made;
+	struct wg_key key;
+	other.addresses[other.n_addresses++] = fixture_prefix("10.77.9.9/32");
+	other.addresses[other.n_addresses++] = fixture_prefix("10.40.5.0/24");
+	CHECK_EQ(agent_peer_add(t.agent, &other, &t.write, &made, &key, agent_fixture_fault()), 0);
+
+	static const struct {
+		const char *prefix;
+		enum snat snat;
+		const char *pointer, *code;
+	} cases[] = {
+		{ "10.30.0.0/16", SNAT_NONE, "/prefix", "" },
+		{ "10.30.0.0/16", SNAT_MASQUERADE, "/snat", "via_peer" },
+		{ "10.40.0.0/16", SNAT_AUTO, "/prefix", "peer_address" },
+		{ "10.40.5.128/25", SNAT_AUTO, "/prefix", "peer_address" },
+		{ "10.64.0.0/10", SNAT_AUTO, "/prefix", "tunnel_network" },
+		{ "10.77.3.0/24", SNAT_AUTO, "/prefix", "tunnel_network" },
+	};
+	t.write.dry_run = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		new_route(cases[i].prefix);
+		route.snat = cases[i].snat;
+		memcpy(route.via, site.id, sizeof(site.id));
+		int r = agent_route_add(t.agent, &route, &t.write, &made_route,
+					agent_fixture_fault());
+		if (strcmp(code_at(cases[i].pointer), cases[i].code) != 0)
+			TEST_FAIL("%s: %s", cases[i].prefix, code_at(cases[i].pointer));
+		CHECK_EQ(r, cases[i].code[0] != '\0' ? -EINVAL : 0);
+	}
+
+	/* Nor can another peer be given what lies there. */
+	t.write.dry_run = false;
+	new_route("10.30.0.0/16");
+	memcpy(route.via, site.id, sizeof(site.id));
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()), 0);
+	struct peer intruder = new_peer("intruder");
+	intruder.addresses[intruder.n_addresses++] = fixture_prefix("10.30.1.1/32");
+	CHECK_EQ(agent_peer_add(t.agent, &intruder, &t.write, &made, &key, agent_fixture_fault()),
+		 -EEXIST);
+	CHECK_STR(t.fault.existing_id, made_route.id);
+	CHECK_STR(code_at("/addresses/0"), "taken");
+	CHECK_EQ(agent_peer_remove(t.agent, site.id, false, &t.write, agent_fixture_fault()),
+		 -EEXIST);
+	CHECK_STR(t.fault.existing_id, made_route.id);
+}
+
+/* One of this host's addresses, where it has any. */
+static bool own_address(struct addr *ret_addr)
+{
+	static struct hostaddr host;
+	CHECK_EQ(hostaddr_read(&host), 0);
+	for (size_t i = 0; i < host.n_addresses; i++)
+		if (host.addresses[i].family == 4) {
+			*ret_addr = host.addresses[i];
+			return true;
+		}
+	return false;
+}
+
+TEST(source_addresses_that_netstack_mode_cannot_give)
+{
+	static struct exit_node exit_node, back;
+	agent_fixture_fresh();
+	new_route("10.20.0.0/16");
+	route.snat = SNAT_NONE;
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()),
+		 -EINVAL);
+	CHECK_STR(code_at("/snat"), "not_in_netstack_mode");
+	CHECK(strstr(t.fault.items[0].text, "this host's addresses"));
+
+	route.snat = SNAT_ADDRESS;
+	route.snat_address = fixture_prefix("203.0.113.1/32").addr;
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()),
+		 -EINVAL);
+	CHECK_STR(code_at("/snat"), "not_in_netstack_mode");
+	route.snat_address = fixture_prefix("fd20::1/128").addr;
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()),
+		 -EINVAL);
+	CHECK_STR(code_at("/snat"), "wrong_family");
+
+	if (own_address(&route.snat_address))
+		CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route,
+					 agent_fixture_fault()),
+			 0);
+	CHECK_EQ(agent_exit_node_get(t.agent, &exit_node), 0);
+	exit_node.snat = SNAT_NONE;
+	CHECK_EQ(agent_exit_node_put(t.agent, &exit_node, &t.write, &back, agent_fixture_fault()),
+		 -EINVAL);
+	CHECK_STR(code_at("/snat"), "not_in_netstack_mode");
 }
 
 TEST(one_route_per_prefix)
@@ -285,8 +406,92 @@ TEST(exit_node)
 	snprintf(exit_node.grant.peers[0], ID_MAX + 1, "peer_x");
 	CHECK_EQ(agent_exit_node_put(t.agent, &exit_node, &t.write, &back, agent_fixture_fault()),
 		 -EINVAL);
-	CHECK_STR(code_at("/snat"), "not_supported");
+	CHECK_EQ(t.fault.n_items, 1);
 	CHECK_STR(code_at("/peers/0"), "unknown_peer");
+
+	exit_node.grant.all = true;
+	CHECK_EQ(agent_exit_node_put(t.agent, &exit_node, &t.write, &back, agent_fixture_fault()),
+		 0);
+	CHECK_EQ(back.snat, SNAT_MASQUERADE);
+}
+
+static struct rule rules[4];
+static struct policy policy, made_policy;
+
+static void new_rules(size_t n)
+{
+	memset(rules, 0, sizeof(rules));
+	for (size_t i = 0; i < n; i++)
+		rules[i].grant.all = true;
+	policy = (struct policy){ .rules = rules, .n_rules = n };
+}
+
+static int put_policy(void)
+{
+	policy_release(&made_policy);
+	return agent_policy_put(t.agent, &policy, &t.write, &made_policy, agent_fixture_fault());
+}
+
+TEST(rules_get_ids_and_come_back)
+{
+	agent_fixture_fresh();
+	new_rules(2);
+	memcpy(rules[1].id, "mine", 5);
+	rules[0].destinations[rules[0].n_destinations++] = fixture_prefix("0.0.0.0/0");
+	CHECK_EQ(put_policy(), 0);
+	CHECK_EQ(strncmp(made_policy.rules[0].id, "rule_", 5), 0);
+	CHECK_STR(made_policy.rules[1].id, "mine");
+	CHECK_EQ(made_policy.revision, t.write.ret_revision);
+	CHECK_EQ(fake_link.snapshot->rules.count, 2);
+	CHECK_EQ(fake_link.snapshot->policy_allow, 0);
+
+	/* The same again is no change; with another comment it is one. */
+	uint64_t revision = t.write.ret_revision;
+	memcpy(rules[0].id, made_policy.rules[0].id, sizeof(rules[0].id));
+	CHECK_EQ(put_policy(), 0);
+	CHECK_EQ(t.write.ret_revision, revision);
+	memcpy(rules[0].comment, "why", 4);
+	CHECK_EQ(put_policy(), 0);
+	CHECK_EQ(t.write.ret_revision, revision + 1);
+	t.write.has_if_match = true;
+	t.write.if_match = revision;
+	CHECK_EQ(put_policy(), -ESTALE);
+}
+
+TEST(all_faults_of_a_policy_at_once)
+{
+	agent_fixture_fresh();
+	new_rules(3);
+	memcpy(rules[0].id, "a b", 4);
+	memcpy(rules[1].id, "twice", 6);
+	memcpy(rules[2].id, "twice", 6);
+	rules[0].grant.all = false;
+	memcpy(rules[0].grant.peers[0], "tag:x", 6);
+	memcpy(rules[0].grant.peers[1], "peer_x", 7);
+	rules[0].grant.n_peers = 2;
+	rules[1].destinations[0] = fixture_prefix("10.0.0.1/8");
+	rules[1].destinations[1] = fixture_prefix("10.0.0.0/8");
+	rules[1].destinations[2] = fixture_prefix("10.0.0.0/8");
+	rules[1].n_destinations = 3;
+	rules[2].protocols[0] = PROTOCOL_ICMP;
+	rules[2].n_protocols = 1;
+	rules[2].ports[0] = (struct port_range){ 2, 1 };
+	rules[2].n_ports = 1;
+	memset(rules[2].comment, 'x', COMMENT_CHARS_MAX + 1);
+	CHECK_EQ(put_policy(), -EINVAL);
+	CHECK_STR(t.fault.problem, "invalid");
+	CHECK_STR(code_at("/rules/0/id"), "not_an_id");
+	CHECK_STR(code_at("/rules/0/peers/1"), "unknown_peer");
+	CHECK_STR(code_at("/rules/1/destinations/0"), "host_bits");
+	CHECK_STR(code_at("/rules/1/destinations/2"), "duplicate");
+	CHECK_STR(code_at("/rules/2/id"), "duplicate");
+	CHECK_STR(code_at("/rules/2/ports"), "ports_without_protocol");
+	CHECK_STR(code_at("/rules/2/ports/0"), "reversed");
+	CHECK_STR(code_at("/rules/2/comment"), "too_long");
+	CHECK_EQ(t.fault.n_items, 8);
+	policy.n_rules = RULES_MAX + 1;
+	CHECK_EQ(put_policy(), -EINVAL);
+	CHECK_STR(code_at("/rules"), "too_many");
 }
 
 TEST(node_settings)

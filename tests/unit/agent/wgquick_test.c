@@ -106,6 +106,17 @@ TEST(allowed_ips_are_what_the_peer_may_reach)
 	CHECK(strstr(config(&other, NULL), "AllowedIPs = 0.0.0.0/0, ::/0\n"));
 }
 
+TEST(sites_behind_others_go_through_the_tunnel)
+{
+	agent_fixture_fresh();
+	struct peer site = add_peer("site", NULL), other = add_peer("b", NULL);
+	new_route("10.30.0.0/16");
+	memcpy(route.via, site.id, sizeof(site.id));
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()), 0);
+	CHECK(strstr(config(&other, NULL), "AllowedIPs = 10.30.0.0/16, 10.77.0.0/16, fd77::/64\n"));
+	CHECK(strstr(config(&site, NULL), "AllowedIPs = 10.77.0.0/16, fd77::/64\n"));
+}
+
 TEST(address_is_the_devices_own)
 {
 	agent_fixture_fresh();
