@@ -75,11 +75,6 @@ static int validate_site(const struct route_context *context, const struct route
 				  "A site behind a peer cannot hold the tunnel's own network %s.",
 				  prefix_format(&tunnel, text));
 	}
-	if (route->snat != SNAT_AUTO && route->snat != SNAT_NONE)
-		fault_add(reterr, "/snat", "via_peer",
-			  "What goes to a site behind a peer keeps its source address: snat is"
-			  " \"auto\" or \"none\" there.");
-
 	struct search search = { .route = route, .reterr = reterr };
 	return store_peer_each(context->store, "", PEERS_MAX, find_peer_address, &search);
 }
@@ -99,6 +94,10 @@ static int validate_via(const struct route_context *context, const struct route 
 		return 0;
 	}
 
+	if (route->snat != SNAT_AUTO && route->snat != SNAT_NONE)
+		fault_add(reterr, "/snat", "via_peer",
+			  "What goes to a site behind a peer keeps its source address: snat is"
+			  " \"auto\" or \"none\" there.");
 	int r = store_peer_get(context->store, route->via, &peer);
 	if (r == -ENOENT) {
 		fault_add(reterr, "/via", "unknown_peer",
