@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the TCP relay dials, with how many hops, and what listings say about a connection on the way. */
+#include <linux/if_tun.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 
 #include "tests/scenario/tcp_world.h"
 
@@ -174,6 +178,98 @@ TEST(low_hop_limit_is_the_dials_and_no_longer)
 	CHECK(option(IPPROTO_IP, IP_TTL) > 60);
 	close(link.listener);
 	client_release(&link.client);
+	world_close();
+}
+
+static int set_interface(int fd, unsigned long request, const char *text)
+{
+	struct ifreq wish = { .ifr_name = "path" };
+	struct endpoint at = { .addr = addr(text) };
+	struct sockaddr_storage sa;
+	socklen_t length = endpoint_to_sockaddr(&at, &sa);
+	memcpy(&wish.ifr_addr, &sa, length);
+	return ioctl(fd, request, &wish);
+}
+
+/* A network of this test's own, 198.51.100.0/24, in which the test is all hosts. -1: not possible here. */
+static int open_path(void)
+{
+	struct ifreq tun = { .ifr_name = "path", .ifr_flags = IFF_TUN | IFF_NO_PI };
+	_cleanup_(closep) int sock = -1;
+	_cleanup_(closep) int fd = -1;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -1;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &tun) < 0)
+		return -1;
+	CHECK_EQ(set_interface(sock, SIOCSIFADDR, "198.51.100.2"), 0);
+	CHECK_EQ(set_interface(sock, SIOCSIFNETMASK, "255.255.255.0"), 0);
+	tun.ifr_flags = IFF_UP | IFF_RUNNING;
+	CHECK_EQ(ioctl(sock, SIOCSIFFLAGS, &tun), 0);
+	return TAKE_FD(fd);
+}
+
+/* The next TCP packet on the path (there is other noise on new links). */
+static size_t read_path(int fd, uint8_t *packet, size_t size)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+
+	for (;;) {
+		CHECK_EQ(poll(&ready, 1, 5000), 1);
+		ssize_t n = read(fd, packet, size);
+		CHECK(n > 0);
+		if (packet[0] >> 4 == 4 && packet[9] == PROTOCOL_TCP)
+			return (size_t)n;
+	}
+}
+
+/* A router on the path says that the packet has lived too long. */
+static void exceed(int fd, const char *router, const uint8_t *packet)
+{
+	struct addr from = addr(router), to = addr("198.51.100.2");
+	uint8_t error[20 + 8 + 28];
+	size_t header = build_ip_header(&from, &to, PROTOCOL_ICMP, 36, 0, error);
+	uint8_t *icmp = error + header;
+
+	memset(icmp, 0, 8);
+	icmp[0] = 11;
+	memcpy(icmp + 8, packet, 28);
+	uint16_t checksum = checksum_finish(checksum_add(0, icmp, 36));
+	memcpy(icmp + 2, &checksum, 2);
+	CHECK_EQ(write(fd, error, sizeof(error)), sizeof(error));
+}
+
+TEST(routers_on_the_path_are_named)
+{
+	uint8_t packet[2000];
+	struct client client;
+	_cleanup_(closep) int path = open_path();
+	if (path < 0) {
+		printf("# no network of its own here: not tested\n");
+		return;
+	}
+
+	setup("198.51.100.77", NULL);
+	world->other_protocols = true;
+	client_init(&client, 40000, 80);
+	client.ttl = 3;
+	client_syn(&client);
+	read_path(path, packet, sizeof(packet));
+	CHECK_EQ(packet[8], 2);
+	exceed(path, "198.51.100.66", packet);
+	world_poll();
+
+	CHECK_EQ(flow_count(world->ns.flows), 0);
+	CHECK_EQ(icmp_seen(), 11 << 8);
+	const uint8_t *error = world->packets[world->n_packets - 1].data;
+	struct addr router = addr("198.51.100.66"), dialled = addr("127.0.0.1");
+	CHECK_MEM(error + 12, router.b, 4);
+	/* It quotes the peer's own SYN. */
+	CHECK_MEM(error + 28 + 16, dialled.b, 4);
+	CHECK_EQ(load16(error + 28 + 20), 40000);
+	client_release(&client);
 	world_close();
 }
 
