@@ -16,8 +16,15 @@
 #define LWIP_ARP 0
 #define LWIP_ETHERNET 0
 
-/* Memory. */
+/* Memory: all of it from tcp_memory.h. */
+#include <stddef.h>
+void *tcp_memory_take(size_t size);
+void *tcp_memory_take_zeroed(size_t size);
+void tcp_memory_give(void *object);
 #define MEM_LIBC_MALLOC 1
+#define mem_clib_malloc tcp_memory_take
+#define mem_clib_calloc(n, size) tcp_memory_take_zeroed((n) * (size))
+#define mem_clib_free tcp_memory_give
 #define MEMP_MEM_MALLOC 1
 #define PBUF_POOL_BUFSIZE 2048
 #define LWIP_SUPPORT_CUSTOM_PBUF 1

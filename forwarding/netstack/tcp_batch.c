@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The packets of a batch on their way into lwIP: joined where they continue each other, then guarded. */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_glue.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_seq.h"
 #include "forwarding/pkt/bytes.h"
 
@@ -40,7 +40,7 @@ static void free_owned(struct pbuf *p)
 	struct owned *owned = container_of(p, struct owned, custom.pbuf);
 	tcp_charge(owned->flow->relay, -(int64_t)owned->size);
 	owned->flow->ooseq_segments--;
-	free(owned);
+	tcp_memory_give(owned);
 }
 
 int tcp_batch_init(struct pool *pool)
@@ -73,7 +73,7 @@ static struct pbuf *own(struct tcp_flow *flow, const struct pbuf *chain)
 	    relay->buffered >= TCP_BUFFER_BYTES_MAX)
 		return NULL;
 
-	struct owned *owned = malloc(sizeof(*owned) + chain->tot_len);
+	struct owned *owned = tcp_memory_take(sizeof(*owned) + chain->tot_len);
 	if (!owned)
 		return NULL;
 	pbuf_copy_partial(chain, owned->data, chain->tot_len, 0);

@@ -3,16 +3,16 @@
 #include "forwarding/netstack/tcp_chunk.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_glue.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_seq.h"
 
 struct tcp_chunk *tcp_chunk_spare(struct tcp_relay *relay)
 {
 	if (!relay->chunk)
-		relay->chunk = malloc(sizeof(*relay->chunk));
+		relay->chunk = tcp_memory_take(sizeof(*relay->chunk));
 	return relay->chunk;
 }
 
@@ -32,7 +32,7 @@ void tcp_chunk_keep(struct tcp_flow *flow, uint32_t end)
 static void give(struct tcp_relay *relay, struct tcp_chunk *chunk)
 {
 	if (relay->chunk)
-		free(chunk);
+		tcp_memory_give(chunk);
 	else
 		relay->chunk = chunk;
 }

@@ -2,9 +2,10 @@
 /* Memory that lwIP sends from without a copy, kept until the peer has it. */
 #pragma once
 
+#include "forwarding/netstack/slab.h"
 #include "forwarding/netstack/tcp_flow.h"
 
-#define TCP_CHUNK_BYTES 65536
+#define TCP_CHUNK_BYTES (SLAB_SPAN - 16) /* with what is before them, one span */
 
 struct tcp_chunk {
 	struct tcp_chunk *next;

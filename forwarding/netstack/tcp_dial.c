@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/report.h"
 #include "forwarding/netstack/tcp_flow.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_open.h"
 #include "forwarding/netstack/way.h"
 #include "forwarding/pkt/build.h"
@@ -48,7 +48,7 @@ void tcp_dial_end(struct tcp_flow *flow)
 	if (!flow->dial)
 		return;
 	count_dials(flow, -1);
-	free(TAKE_PTR(flow->dial));
+	tcp_memory_give(TAKE_PTR(flow->dial));
 }
 
 static void end(struct tcp_flow *flow, mono_t now)
@@ -164,11 +164,10 @@ void tcp_dial_start(struct tcp_relay *relay, uint32_t slot, const struct view *s
 
 	struct flow_key key;
 	flow_key_of(slot, syn, &key);
-	struct tcp_dial *dial_ = calloc(1, sizeof(*dial_));
+	struct tcp_dial *dial_ = tcp_memory_take_zeroed(sizeof(*dial_));
 	struct tcp_flow *flow = dial_ ? tcp_flow_new(relay, &key, now) : NULL;
 	if (!flow) {
-		free(dial_);
-		netstack_drop(relay->ns, slot, NULL, DROP_MEMORY, now);
+		tcp_memory_give(dial_);
 		return;
 	}
 	hold(dial_, syn);

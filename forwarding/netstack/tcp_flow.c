@@ -3,11 +3,11 @@
 #include "forwarding/netstack/tcp_flow.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_glue.h"
 #include "forwarding/netstack/tcp_chunk.h"
+#include "forwarding/netstack/tcp_memory.h"
 
 #define RESET_AFTER_MS 3000
 #define EVICT_SEARCH_MAX 256
@@ -38,7 +38,7 @@ void tcp_charge(struct tcp_relay *relay, int64_t bytes)
 
 struct tcp_flow *tcp_flow_new(struct tcp_relay *relay, const struct flow_key *key, mono_t now)
 {
-	struct tcp_flow *flow = calloc(1, sizeof(*flow));
+	struct tcp_flow *flow = tcp_memory_take_zeroed(sizeof(*flow));
 	if (!flow)
 		return NULL;
 
@@ -76,9 +76,8 @@ static void destroy(struct tcp_flow *flow)
 	tcp_chunk_release(flow);
 	tcp_charge(flow->relay, -(int64_t)flow->queue.held - flow->charged);
 	tcp_queue_release(&flow->queue);
-	recovery_release(&flow->recovery);
 	flow_remove(flow->relay->ns->flows, &flow->flow);
-	free(flow);
+	tcp_memory_give(flow);
 }
 
 void tcp_flow_abort(struct tcp_flow *flow, mono_t now)

@@ -4,14 +4,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/netstack/slab.h"
+#include "forwarding/netstack/tcp_memory.h"
 
 /* Payloads of one byte must not cost a block each. */
 #define BLOCK_MIN 2048u
-#define BLOCK_MAX 65536u
+#define BLOCK_MAX (SLAB_SPAN - (uint32_t)sizeof(struct tcp_block))
 
 struct tcp_block {
 	struct tcp_block *next;
@@ -27,7 +28,7 @@ static void free_first(struct tcp_queue *queue)
 	if (!queue->first)
 		queue->last = NULL;
 	queue->held -= block->capacity;
-	free(block);
+	tcp_memory_give(block);
 }
 
 void tcp_queue_release(struct tcp_queue *queue)
@@ -42,7 +43,7 @@ static struct tcp_block *append_block(struct tcp_queue *queue, size_t length)
 	/* The fuller the queue, the larger the next block: few of them, little slack. */
 	size_t capacity = MIN(MAX(queue->length / 2, BLOCK_MIN), BLOCK_MAX);
 	capacity = MAX(capacity, length);
-	struct tcp_block *block = malloc(sizeof(*block) + capacity);
+	struct tcp_block *block = tcp_memory_take(sizeof(*block) + capacity);
 	if (!block)
 		return NULL;
 

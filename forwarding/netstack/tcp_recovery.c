@@ -2,7 +2,6 @@
 /* The scoreboard of one TCP sender, and what follows from it. */
 #include "forwarding/netstack/tcp_recovery.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/base/macros.h"
@@ -30,13 +29,6 @@ void recovery_init(struct tcp_recovery *r, uint32_t una, uint32_t mss, bool sack
 		.sent_at = MONO_NONE,
 	};
 	congestion_init(r, rtt_us);
-}
-
-void recovery_release(struct tcp_recovery *r)
-{
-	free(r->ranges);
-	r->ranges = NULL;
-	r->n_ranges = 0;
 }
 
 static uint32_t flight(const struct tcp_recovery *r)
@@ -101,18 +93,11 @@ static void trim_ranges(struct tcp_recovery *r)
 	r->n_ranges = kept;
 }
 
-static bool reserve_ranges(struct tcp_recovery *r)
-{
-	if (!r->ranges)
-		r->ranges = calloc(RECOVERY_RANGES_MAX, sizeof(*r->ranges));
-	return r->ranges;
-}
-
 static void add_range(struct tcp_recovery *r, struct seq_range add)
 {
 	/* Beyond una and not beyond nxt, or the peer talks nonsense (or reports a duplicate). */
 	if (!seq_before(r->una, add.left) || !seq_before(add.left, add.right) ||
-	    seq_before(r->nxt, add.right) || !reserve_ranges(r))
+	    seq_before(r->nxt, add.right))
 		return;
 
 	uint16_t first = 0;

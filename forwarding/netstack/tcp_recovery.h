@@ -45,7 +45,7 @@ struct tcp_recovery {
 	uint16_t duplicates;
 
 	uint16_t n_ranges;
-	struct seq_range *ranges; /* received beyond una, sorted; allocated with the first loss */
+	struct seq_range ranges[RECOVERY_RANGES_MAX]; /* received beyond una, sorted */
 
 	uint32_t cwnd, ssthresh;
 	uint32_t w_max;	   /* CUBIC: cwnd at the last loss */
@@ -73,7 +73,6 @@ struct recovery_ack {
 
 /* una = nxt = first sequence number of data; rtt_us 0: unknown. */
 void recovery_init(struct tcp_recovery *r, uint32_t una, uint32_t mss, bool sack, uint32_t rtt_us);
-void recovery_release(struct tcp_recovery *r);
 
 /* nxt moved by sending. */
 void recovery_on_sent(struct tcp_recovery *r, uint32_t nxt, mono_t now);

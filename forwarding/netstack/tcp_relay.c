@@ -5,6 +5,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_glue.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_open.h"
 #include "forwarding/netstack/tcp_seq.h"
 #include "forwarding/pkt/build.h"
@@ -14,6 +15,8 @@
 int tcp_relay_open(struct netstack *ns, struct tcp_relay **ret_relay)
 {
 	int r = glue_init();
+	if (r == 0)
+		r = tcp_memory_open(ns->fds_max, ns->host->counters);
 	if (r < 0)
 		return r;
 	struct tcp_relay *relay = calloc(1, sizeof(*relay));
@@ -54,7 +57,8 @@ void tcp_relay_close(struct tcp_relay *relay, mono_t now)
 	flow_each(relay->ns->flows, close_flow, &closing);
 	loop_cancel_timer(relay->ns->host->loop, &relay->tick);
 	loop_cancel_timer(relay->ns->host->loop, &relay->resume);
-	free(relay->chunk);
+	tcp_memory_give(relay->chunk);
+	tcp_memory_rest();
 	pool_release(&relay->batch);
 	free(relay);
 }

@@ -13,7 +13,7 @@
 
 #define IOV_COUNT 64
 #define PUMP_BYTES_MAX (512u * 1024) /* of one flow, before others get their turn */
-#define COPY_BYTES_MAX 49152u	     /* less than that is copied: a chunk would be mostly empty */
+#define COPY_BYTES_MAX 48000u	     /* less than that is copied: a chunk would be mostly empty */
 #define ROUND_UNKNOWN_US 100000u
 
 void tcp_socket_close(struct tcp_flow *flow, bool reset)

@@ -6,6 +6,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_glue.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_open.h"
 #include "forwarding/pkt/build.h"
 #include "forwarding/pkt/bytes.h"
@@ -144,7 +145,7 @@ static void start(uint8_t config)
 {
 	int pair[2];
 	int small = 4096;
-	struct tcp_dial *dial = calloc(1, sizeof(*dial));
+	struct tcp_dial *dial = tcp_memory_take_zeroed(sizeof(*dial));
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) < 0 || !dial)
 		abort();

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The TCP relay under loss, full windows, slow ends and floods. */
-#include <malloc.h>
-
+#include "forwarding/netstack/tcp_memory.h"
 #include "tests/scenario/tcp_world.h"
 
 /* Sends all of data from the target to the peer, one round of packets per RTT. */
@@ -433,7 +432,7 @@ TEST(thousand_idle_flows_are_cheap)
 	int listener = target_listen(4, &port);
 	struct client client;
 	client_init(&client, 0, port);
-	size_t before = mallinfo2().uordblks;
+	size_t before = tcp_memory_used();
 
 	for (int i = 0; i < IDLE_FLOWS; i++) {
 		client.port = (uint16_t)(20000 + i);
@@ -446,7 +445,7 @@ TEST(thousand_idle_flows_are_cheap)
 	world_forget();
 	CHECK_EQ(flow_count(world->ns.flows), IDLE_FLOWS);
 	CHECK(TAILQ_EMPTY(&world->relay->ticking));
-	size_t each = (mallinfo2().uordblks - before) / IDLE_FLOWS;
+	size_t each = (tcp_memory_used() - before) / IDLE_FLOWS;
 	printf("# %zu bytes each\n", each);
 	CHECK(each < 4096);
 

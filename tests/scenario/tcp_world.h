@@ -9,6 +9,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/tcp_flow.h"
+#include "forwarding/netstack/tcp_memory.h"
 #include "forwarding/netstack/tcp_seq.h"
 #include "forwarding/pkt/bytes.h"
 #include "forwarding/pkt/checksum.h"
@@ -134,6 +135,7 @@ static void world_forget(void)
 static void world_close(void)
 {
 	tcp_relay_close(world->relay, world->now);
+	CHECK_EQ(tcp_memory_used(), 0);
 	CHECK_EQ(flow_count(world->ns.flows), 0);
 	CHECK_EQ(counter_get(&world->host.counters->node.tcp_bytes_buffered), 0);
 	CHECK_EQ(counter_get(&world->host.counters->node.dials_in_flight), 0);
