@@ -30,8 +30,9 @@ struct backend_host {
 	int (*ping_exec)(void *ctx, const struct addr *target, uint16_t size, uint32_t id);
 	uint8_t *(*packet_room)(void *ctx, uint32_t slot, size_t length);
 	void (*packet_send)(void *ctx, uint32_t slot, size_t length);
-	/* Kernel mode: the TUN, owned by the engine; -1 else. */
+	/* Kernel mode: the TUN, owned by the engine; -1 else. Offloads: TUN_F_* to be used. */
 	int tun_fd;
+	uint32_t tun_offloads;
 	/*
 	 * Kernel mode, a packet (or the first of a super-packet) read from the TUN:
 	 * the slot that it goes to, noted so that its answers pass; UINT32_MAX: it

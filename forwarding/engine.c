@@ -54,6 +54,7 @@ static void on_fragment(struct engine *engine, uint32_t slot, const struct view 
 		return;
 	}
 
+	view.reassembled = true;
 	judge(engine, slot, &view, now);
 	/* The next fragment takes this packet's memory. */
 	engine->backend->ops->flush(engine->backend, now);
@@ -177,6 +178,7 @@ static void init(struct engine *engine, const struct engine_boot *boot)
 {
 	engine->boot = *boot;
 	engine->route_fd = -1;
+	engine->tun = engine->next_tun = ENGINE_TUN_NONE;
 	engine->counters = boot->counters;
 	engine->timer = (struct timer){ .fn = on_timer, .arg = engine };
 	engine->udp_options = (struct udp_options){ boot->no_gso, boot->no_gro };
@@ -210,7 +212,7 @@ int engine_open(const struct engine_boot *boot, struct engine **ret_engine)
 	/* Where that is not possible, a source that is gone is still noticed when it is used. */
 	(void)engine_routes_open(engine);
 	/* Too few descriptors, say: control hears of it with its first snapshot. */
-	(void)engine_open_backend(engine, NULL);
+	(void)engine_backend_start(engine);
 	r = engine_ipc_open(engine);
 	if (r < 0) {
 		engine_close(engine);
@@ -224,8 +226,7 @@ static void close_flows(struct engine *engine)
 {
 	mono_t now = loop_now(engine->loop);
 
-	if (engine->backend)
-		engine->backend->ops->close(engine->backend, now);
+	engine_backend_close(engine, now);
 	if (engine->sender)
 		udp_flush(engine->sender, now);
 }

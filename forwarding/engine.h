@@ -7,7 +7,7 @@
 #include "forwarding/backend.h"
 #include "forwarding/filter/filter.h"
 #include "forwarding/forwarding.h"
-#include "forwarding/netstack/rate.h"
+#include "forwarding/pkt/rate.h"
 #include "forwarding/pkt/reassembly.h"
 #include "forwarding/udp.h"
 #include "forwarding/wg/wg.h"
@@ -24,7 +24,8 @@
  *
  * A snapshot is prepared beside the one in force and replaces it whole
  * (engine_apply.c); peers that it does not change keep their sessions
- * (engine_peers.c). Control may go and come back: the engine carries on with
+ * (engine_peers.c). Another mode's backend is opened beside the one in use, too
+ * (engine_backend.c). Control may go and come back: the engine carries on with
  * the snapshot that it has. The end of the supervisor's channel is its own.
  */
 
@@ -45,6 +46,20 @@ struct engine_refusals {
 	struct rate icmp, reset;
 };
 
+/* A TUN that the supervisor made. */
+struct engine_tun {
+	int fd;
+	uint32_t offloads;
+};
+
+#define ENGINE_TUN_NONE ((struct engine_tun){ .fd = -1 })
+
+/* The answer to IPC_FLOWS. */
+struct engine_flows {
+	struct flow_page page;
+	struct flow_row rows[FLOW_ROWS_MAX];
+};
+
 struct engine {
 	struct engine_boot boot; /* descriptors that are closed are -1 */
 	struct loop *loop;
@@ -53,7 +68,9 @@ struct engine {
 	int status;
 
 	struct watch control_watch, supervisor_watch;
-	struct ipc_message message; /* too large for a stack */
+	struct ipc_message message; /* of control; too large for a stack */
+	struct ipc_message order;   /* of the supervisor */
+	struct engine_flows flows;
 
 	struct udp_options udp_options;
 	struct engine_port ports[2];
@@ -78,7 +95,9 @@ struct engine {
 	struct reassembly *reassembly;
 	struct filter *filter; /* NULL before the first snapshot */
 	struct backend_host host;
-	struct backend *backend; /* NULL where it could not be opened yet */
+	struct backend *backend;	    /* NULL where it could not be opened yet */
+	struct engine_tun tun, next_tun;    /* in use; the newest that came, unused */
+	uint32_t icmp_method, icmp6_method; /* of netstack mode, as far as it was ever open */
 
 	const struct snapshot *snap;  /* in force; NULL before the first */
 	struct addr router4, router6; /* sources of our ICMP; family 0 = none */
@@ -108,13 +127,29 @@ void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view
 
 /* engine_apply.c */
 
-/* Opens the backend where there is none. snap NULL: with no peers and addresses yet. */
-int engine_open_backend(struct engine *engine, const struct snapshot *snap);
 /*
  * Puts the snapshot in the sealed memfd in force. On failure, the one before
  * still is: negative errno, and one sentence in ret_text.
  */
 int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAULT_TEXT_MAX]);
+
+/* engine_backend.c */
+
+/* Before the first snapshot: netstack mode with no peers and addresses. */
+int engine_backend_start(struct engine *engine);
+/*
+ * The backend that snap asks for: the one in use, or another one, open beside
+ * it. On failure negative errno, and one sentence in ret_text.
+ */
+int engine_backend_prepare(struct engine *engine, const struct snapshot *snap,
+			   struct backend **ret_backend, char ret_text[FAULT_TEXT_MAX]);
+/* What was prepared is not needed. NULL is fine. */
+void engine_backend_discard(struct engine *engine, struct backend *backend, mono_t now);
+/* What was prepared takes over: the flows of the one before end visibly. */
+void engine_backend_adopt(struct engine *engine, struct backend *backend, mono_t now);
+/* The supervisor made a TUN; takes fd. */
+void engine_backend_take_tun(struct engine *engine, int fd, uint32_t offloads, mono_t now);
+void engine_backend_close(struct engine *engine, mono_t now);
 
 /* engine_peers.c */
 

@@ -48,15 +48,6 @@ static void unmap_snapshot(const struct snapshot *snap)
 		munmap((void *)(uintptr_t)snap, snap->size);
 }
 
-int engine_open_backend(struct engine *engine, const struct snapshot *snap)
-{
-	static const struct snapshot empty = { .mode = MODE_NETSTACK, .mtu = INNER_MTU_DEFAULT };
-
-	if (engine->backend)
-		return 0;
-	return netstack_backend.open(&engine->host, snap ? snap : &empty, &engine->backend);
-}
-
 static struct engine_port *port_in_use(struct engine *engine)
 {
 	return &engine->ports[engine->port];
@@ -141,9 +132,15 @@ static enum drop judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
 	return filter_judge(engine->filter, &query, &target);
 }
 
+/* What a snapshot needs, made beside what is in use. */
+struct prepared {
+	struct filter *filter;
+	struct backend *backend;
+};
+
 /* From here on nothing fails. */
-static void adopt(struct engine *engine, const struct snapshot *snap, struct filter *filter,
-		  mono_t now)
+static void adopt(struct engine *engine, const struct snapshot *snap,
+		  const struct prepared *prepared, mono_t now)
 {
 	const struct snapshot *before = engine->snap;
 	const struct backend_judge judge = { .ctx = engine, .judge = judge_flow };
@@ -151,8 +148,9 @@ static void adopt(struct engine *engine, const struct snapshot *snap, struct fil
 	adopt_port(engine, now);
 	adopt_addresses(engine, snap);
 	filter_free(engine->filter);
-	engine->filter = filter;
+	engine->filter = prepared->filter;
 	engine->snap = snap;
+	engine_backend_adopt(engine, prepared->backend, now);
 	engine->backend->ops->revise(engine->backend, snap, &judge, now);
 	udp_flush(engine->sender, now);
 
@@ -165,24 +163,24 @@ static void adopt(struct engine *engine, const struct snapshot *snap, struct fil
 static int apply(struct engine *engine, const struct snapshot *snap, mono_t now,
 		 char ret_text[FAULT_TEXT_MAX])
 {
-	struct filter *filter = NULL;
+	struct prepared prepared = { 0 };
 
-	int r = engine_open_backend(engine, snap);
-	if (r < 0)
-		return explain(r, ret_text, "netstack mode cannot start");
-	r = filter_new(snap, &filter);
+	int r = filter_new(snap, &prepared.filter);
 	if (r < 0)
 		return explain(r, ret_text, "the filter cannot be made");
 
-	r = prepare_port(engine, snap->listen_port, ret_text);
+	r = engine_backend_prepare(engine, snap, &prepared.backend, ret_text);
+	if (r == 0)
+		r = prepare_port(engine, snap->listen_port, ret_text);
 	if (r == 0)
 		r = engine_peers_apply(engine, snap, now, ret_text);
 	if (r < 0) {
 		close_port(engine, port_spare(engine));
-		filter_free(filter);
+		engine_backend_discard(engine, prepared.backend, now);
+		filter_free(prepared.filter);
 		return r;
 	}
-	adopt(engine, snap, filter, now);
+	adopt(engine, snap, &prepared, now);
 	return 0;
 }
 
@@ -193,12 +191,7 @@ int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAU
 	if (r < 0)
 		return explain(r, ret_text, "the snapshot is not valid");
 
-	if (snap->mode == MODE_KERNEL) {
-		snprintf(ret_text, FAULT_TEXT_MAX, "kernel mode is not built yet");
-		r = -EOPNOTSUPP;
-	} else {
-		r = apply(engine, snap, now, ret_text);
-	}
+	r = apply(engine, snap, now, ret_text);
 	if (r < 0)
 		unmap_snapshot(snap);
 	return r;

@@ -44,6 +44,36 @@ static enum drop guard(void *ctx, const struct addr *destination)
 			      : DROP_DESTINATION_GUARDED;
 }
 
+static bool is_multicast(const struct addr *addr)
+{
+	return addr->family == 4 ? (addr->b[0] & 0xf0) == 0xe0 : addr->b[0] == 0xff;
+}
+
+static uint32_t admit_out(void *ctx, const struct view *view, mono_t now)
+{
+	struct engine *engine = ctx;
+	(void)now;
+
+	/* The kernel looks for neighbours and groups on any link. */
+	if (is_multicast(&view->destination)) {
+		engine_count(engine, DROP_DESTINATION_MULTICAST, 1);
+		return UINT32_MAX;
+	}
+	uint32_t slot = wg_owner(engine->wg, &view->destination);
+	if (slot == UINT32_MAX)
+		engine_count(engine, DROP_PEER_UNKNOWN, 1);
+	return slot;
+}
+
+static void resolve(void *ctx, uint32_t slot, const struct addr *dialled, struct addr *ret_final,
+		    struct addr *ret_source)
+{
+	(void)ctx;
+	(void)slot;
+	*ret_final = *dialled;
+	*ret_source = (struct addr){ .family = 0 };
+}
+
 /* wg_io.transmit: what the protocol itself has to say. */
 static void transmit(void *ctx, const struct wg_path *path, const uint8_t *data, size_t length,
 		     uint8_t tos)
@@ -93,6 +123,9 @@ void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
 		.ping_exec = engine->boot.ping_exec ? engine_ipc_ping : NULL,
 		.packet_room = packet_room,
 		.packet_send = packet_send,
+		.tun_fd = -1,
+		.admit_out = admit_out,
+		.resolve = resolve,
 		.guard = guard,
 	};
 	*ret_wg_io = (struct wg_io){ .ctx = engine, .transmit = transmit, .session = on_session };

@@ -6,6 +6,8 @@
 #include "agent/base/macros.h"
 #include "forwarding/engine.h"
 
+static void hear_supervisor(struct engine *engine, mono_t now);
+
 static void lose_control(struct engine *engine)
 {
 	if (engine->boot.control_fd < 0)
@@ -24,28 +26,66 @@ static void tell_control(struct engine *engine, const struct ipc_header *header,
 
 static void greet(struct engine *engine)
 {
-	struct ipc_engine hello = { .icmp_method = ICMP_NONE, .icmp6_method = ICMP_NONE };
+	struct ipc_engine hello = { .icmp_method = engine->icmp_method,
+				    .icmp6_method = engine->icmp6_method };
 	const struct ipc_header header = { .type = IPC_ENGINE_HELLO, .length = sizeof(hello) };
 
-	if (engine->backend) {
-		hello.icmp_method = netstack_icmp_method(engine->backend, 4);
-		hello.icmp6_method = netstack_icmp_method(engine->backend, 6);
-	}
 	snprintf(hello.aead, sizeof(hello.aead), "%s", wg_aead_name());
 	tell_control(engine, &header, &hello);
 }
 
+static void answer(struct engine *engine, const void *body, size_t length)
+{
+	const struct ipc_header header = { .type = engine->message.header.type | IPC_ANSWER,
+					   .id = engine->message.header.id,
+					   .length = (uint32_t)length };
+	tell_control(engine, &header, body);
+}
+
 static void take_snapshot(struct engine *engine, mono_t now)
 {
-	struct ipc_message *message = &engine->message;
 	struct ipc_result result = { 0 };
-	const struct ipc_header header = { .type = IPC_SNAPSHOT | IPC_ANSWER,
-					   .id = message->header.id,
-					   .length = sizeof(result) };
 
-	result.error = engine_apply(engine, message->fds[0], now, result.text);
+	/* The TUN was sent before, but by another channel. */
+	int control_fd = engine->boot.control_fd;
+	hear_supervisor(engine, now);
+	if (engine->stopping || engine->boot.control_fd != control_fd)
+		return;
+
+	result.error = engine_apply(engine, engine->message.fds[0], now, result.text);
 	result.revision = engine->snap ? engine->snap->revision : 0;
-	tell_control(engine, &header, &result);
+	answer(engine, &result, sizeof(result));
+}
+
+/* In kernel mode the supervisor knows them: none are here. */
+static void list_flows(struct engine *engine, mono_t now)
+{
+	struct engine_flows *flows = &engine->flows;
+	struct backend *backend = engine->backend;
+	struct flow_query query;
+	bool more = false;
+	size_t n = 0;
+
+	memcpy(&query, engine->message.body, sizeof(query));
+	query.limit = MIN(query.limit, (uint32_t)FLOW_ROWS_MAX);
+	if (backend && backend->ops->flows && query.limit > 0)
+		n = backend->ops->flows(backend, &query, flows->rows, &more, now);
+
+	flows->page = (struct flow_page){ .count = (uint32_t)n, .more = more };
+	answer(engine, flows, sizeof(flows->page) + n * sizeof(flows->rows[0]));
+}
+
+static void cut_flow(struct engine *engine, mono_t now)
+{
+	struct backend *backend = engine->backend;
+	struct ipc_result result = { .error = -ENOENT };
+	uint64_t id;
+
+	memcpy(&id, engine->message.body, sizeof(id));
+	if (backend && backend->ops->cut)
+		result.error = backend->ops->cut(backend, id, now);
+	result.revision = engine->snap ? engine->snap->revision : 0;
+	answer(engine, &result, sizeof(result));
 }
 
 static bool is(const struct ipc_message *message, uint32_t type, size_t length, int n_fds)
@@ -69,6 +109,10 @@ static void on_control(void *arg, uint32_t events, mono_t now)
 	}
 	if (r == 0 && is(message, IPC_SNAPSHOT, 0, 1))
 		take_snapshot(engine, now);
+	else if (r == 0 && is(message, IPC_FLOWS, sizeof(struct flow_query), 0))
+		list_flows(engine, now);
+	else if (r == 0 && is(message, IPC_FLOW_CUT, sizeof(uint64_t), 0))
+		cut_flow(engine, now);
 	else
 		engine_stop(engine, 1);
 	ipc_release(message);
@@ -84,7 +128,7 @@ static int watch_control(struct engine *engine)
 static void take_control(struct engine *engine)
 {
 	lose_control(engine);
-	engine->boot.control_fd = TAKE_FD(engine->message.fds[0]);
+	engine->boot.control_fd = TAKE_FD(engine->order.fds[0]);
 	if (watch_control(engine) < 0)
 		engine_stop(engine, 1);
 	else
@@ -94,31 +138,52 @@ static void take_control(struct engine *engine)
 static void on_ping_answer(struct engine *engine, mono_t now)
 {
 	struct ipc_result result;
-	memcpy(&result, engine->message.body, sizeof(result));
+	memcpy(&result, engine->order.body, sizeof(result));
 
 	if (engine->backend)
-		engine->backend->ops->ping_done(engine->backend, engine->message.header.id,
+		engine->backend->ops->ping_done(engine->backend, engine->order.header.id,
 						result.error == 0, now);
 }
 
-static void on_supervisor(void *arg, uint32_t events, mono_t now)
+static void take_tun(struct engine *engine, mono_t now)
 {
-	struct engine *engine = arg;
-	struct ipc_message *message = &engine->message;
-	(void)events;
+	struct ipc_tun tun;
+	memcpy(&tun, engine->order.body, sizeof(tun));
+	engine_backend_take_tun(engine, TAKE_FD(engine->order.fds[0]), tun.offloads, now);
+}
+
+/* false: no message was there. */
+static bool hear_order(struct engine *engine, mono_t now)
+{
+	struct ipc_message *message = &engine->order;
 
 	int r = ipc_receive(engine->boot.supervisor_fd, message);
 	if (r == -EAGAIN)
-		return;
+		return false;
 	if (r == -EPIPE || (r == 0 && is(message, IPC_STOP, 0, 0)))
 		engine_stop(engine, 0);
 	else if (r == 0 && is(message, IPC_CONTROL_STARTED, 0, 1))
 		take_control(engine);
+	else if (r == 0 && is(message, IPC_TUN, sizeof(struct ipc_tun), 1))
+		take_tun(engine, now);
 	else if (r == 0 && is(message, IPC_PING | IPC_ANSWER, sizeof(struct ipc_result), 0))
 		on_ping_answer(engine, now);
 	else
 		engine_stop(engine, 1);
 	ipc_release(message);
+	return true;
+}
+
+static void hear_supervisor(struct engine *engine, mono_t now)
+{
+	while (!engine->stopping && hear_order(engine, now))
+		;
+}
+
+static void on_supervisor(void *arg, uint32_t events, mono_t now)
+{
+	(void)events;
+	(void)hear_order(arg, now);
 }
 
 int engine_ipc_open(struct engine *engine)

@@ -104,6 +104,7 @@ struct engine_boot {
 	int raw_icmp_fd, raw_icmp6_fd; /* -1 where not to be had */
 	bool ping_exec;		       /* the supervisor can run ping(8) */
 	bool no_gso, no_gro;	       /* offloads of the outer sockets that are turned off */
+	bool no_tun_offload;	       /* those of kernel mode's TUN */
 };
 
 /* Runs the engine until it is told to stop. Returns the exit status. Owns the descriptors. */

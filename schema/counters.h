@@ -51,7 +51,10 @@ struct node_counters {
 	_Atomic uint64_t tcp_bytes_buffered; /* held by TCP relay, now */
 	_Atomic uint64_t flows_max;	     /* cap, from RLIMIT_NOFILE */
 	_Atomic uint64_t revision_applied;
-	_Atomic uint64_t reserved[32];
+	_Atomic uint64_t tun_read_calls, tun_read_packets; /* kernel mode; per call = batching */
+	_Atomic uint64_t tun_write_calls, tun_write_packets;
+	_Atomic uint64_t tun_fallbacks; /* offloads that the TUN turned out not to have */
+	_Atomic uint64_t reserved[27];
 };
 
 struct counters {

@@ -4,7 +4,7 @@
 
 #include "forwarding/backend.h"
 #include "forwarding/netstack/flow.h"
-#include "forwarding/netstack/rate.h"
+#include "forwarding/pkt/rate.h"
 #include "forwarding/pkt/build.h"
 
 /* A hop limit up to this is a traceroute: what goes out has it, less one. */

@@ -31,6 +31,7 @@ struct view {
 	uint16_t fragment_offset; /* bytes */
 	uint16_t fragment_header; /* IPv6: offset of the fragment header */
 	uint32_t fragment_id;
+	bool reassembled; /* put together by the engine: the parser leaves it false */
 
 	uint16_t source_port, destination_port; /* TCP, UDP */
 	uint8_t tcp_flags;
