@@ -174,6 +174,8 @@ void agent_close(struct agent *agent);
 void agent_on_engine(struct agent *agent, const struct ipc_engine *hello, mono_t now);
 void agent_on_engine_lost(struct agent *agent, mono_t now);
 void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now);
+/* The supervisor noticed something about the host: it stands until it has passed. */
+void agent_on_health(struct agent *agent, const struct health *health);
 
 /* --- policy, explanations, flows, the host ----------------------------------- */
 
@@ -190,7 +192,7 @@ void policy_release(struct policy *policy);
  */
 struct agent_explanation {
 	struct explain_result *result; /* on the heap; agent_explanation_release */
-	char refs[8][ID_MAX + 1];
+	char refs[EXPLAIN_STEPS_MAX][ID_MAX + 1];
 	enum mode mode;
 };
 int agent_explain(struct agent *agent, const char *peer, const struct explain_query *query,

@@ -72,6 +72,15 @@ static int check_netstack(struct agent *agent, struct fault *reterr)
 			 "Netstack mode cannot do all that is in force: %s", reterr->items[0].text);
 }
 
+void unfit_note(struct agent *agent)
+{
+	struct fault fault = { .problem = NULL };
+
+	agent->unfit[0] = '\0';
+	if (agent->current.mode == MODE_NETSTACK && check_netstack(agent, &fault) == -EOPNOTSUPP)
+		memcpy(agent->unfit, fault.text, sizeof(agent->unfit));
+}
+
 /* 1: the wish is another than before; 0: the same; negative errno. */
 static int put_wish(struct agent *agent, enum mode desired, const struct agent_write *write,
 		    struct fault *reterr)

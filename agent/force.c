@@ -95,6 +95,7 @@ void force_adopt(struct agent *agent, const struct publication *next)
 	agent->current = *next;
 	agent->stale = false;
 	agent->publish_error[0] = '\0';
+	unfit_note(agent);
 	phase_note(agent);
 	force_schedule(agent, loop_now(agent->loop));
 }

@@ -12,6 +12,8 @@
 #include "forwarding/forwarding.h"
 #include "store/store.h"
 
+#define FAULTS_MAX 8 /* standing at a time; there are fewer kinds */
+
 /* A route in force, and what was last found out about the way to it. */
 struct active_route {
 	struct prefix prefix;
@@ -46,6 +48,11 @@ struct agent {
 	struct publication current;
 	bool stale;			    /* current is not what the store and the host say */
 	char publish_error[FAULT_TEXT_MAX]; /* why the last attempt failed; "" = it did not */
+
+	struct health faults[FAULTS_MAX]; /* that stand, as the supervisor told them */
+	size_t n_faults;
+	char unfit
+		[FAULT_TEXT_MAX]; /* what is in force though the mode cannot do it; "" = nothing */
 
 	bool engine; /* one is connected and has said hello */
 	struct ipc_engine hello;
@@ -114,6 +121,8 @@ int dataplane_change(struct agent *agent, enum mode desired);
 enum mode mode_of_wish(const struct agent *agent, enum mode desired);
 /* 0, or -EOPNOTSUPP for a wish that cannot be met here. */
 int mode_check(const struct agent *agent, enum mode desired, struct fault *reterr);
+/* After a fallback: names what netstack mode cannot do, for agent_health. */
+void unfit_note(struct agent *agent);
 /* Fills reason of a status otherwise complete. */
 void dataplane_explain(const struct agent *agent, struct dataplane_status *status);
 /* Kernel mode is given up until the next wish for a mode. NULL: it is not. */
@@ -128,6 +137,20 @@ int active_routes_load(struct agent *agent);
 bool route_is_shadowed(const struct active_routes *active, const struct prefix *prefix);
 /* How many routes are in force and lead somewhere; active_routes_load first. */
 size_t active_routes_count(struct agent *agent);
+
+/* --- doctor ------------------------------------------------------------------------ */
+
+/* Rows under construction. */
+struct checklist {
+	struct check *rows; /* CHECKS_MAX */
+	size_t n;
+};
+/* fix: what to type; "" = nothing. */
+void checklist_add(struct checklist *list, const char *id, enum check_status status,
+		   const char *fix, const char *format, ...) FORMAT(5, 6);
+/* What control finds out about the machine, and about the way out of it. */
+void doctor_host(struct agent *agent, struct checklist *list);
+void doctor_network(struct agent *agent, struct checklist *list);
 
 /* --- start.c --------------------------------------------------------------------- */
 

@@ -111,6 +111,14 @@ int store_peer_find_key(struct store *store, const struct wg_key *key, struct pe
 	return find(&q, ret_peer);
 }
 
+int store_peer_find_slot(struct store *store, uint32_t slot, struct peer *ret_peer)
+{
+	struct query q;
+	query_open(&q, store, "SELECT " COLUMNS " FROM peer WHERE slot = ?");
+	query_put_int(&q, slot);
+	return find(&q, ret_peer);
+}
+
 /*
  * Rows of a child table in the order of their peers, read alongside the peers:
  * a whole list costs one statement a table instead of one a row.

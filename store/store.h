@@ -45,6 +45,7 @@ int store_node_put(struct store *store, const struct node *node);
 int store_peer_get(struct store *store, const char *id, struct peer *ret_peer);
 int store_peer_find_name(struct store *store, const char *name, struct peer *ret_peer);
 int store_peer_find_key(struct store *store, const struct wg_key *key, struct peer *ret_peer);
+int store_peer_find_slot(struct store *store, uint32_t slot, struct peer *ret_peer);
 /* Inserts or replaces by id; the slot must be set (store_peer_free_slot). */
 int store_peer_put(struct store *store, const struct peer *peer);
 int store_peer_delete(struct store *store, const char *id);

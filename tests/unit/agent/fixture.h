@@ -50,10 +50,43 @@ int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *
 	return 0;
 }
 
+/* What link_ask was asked, and what it answers. */
+static struct {
+	int error;
+	bool engine;
+	uint32_t type;
+	uint8_t asked[256];
+	void (*answer)(struct ipc_message *ret_answer);
+} fake_ask;
+
+int link_ask(struct link *link, bool engine, uint32_t type, const void *body, size_t length,
+	     struct ipc_message *ret_answer)
+{
+	(void)link;
+	fake_ask.engine = engine;
+	fake_ask.type = type;
+	if (length > 0)
+		memcpy(fake_ask.asked, body, length);
+	if (fake_ask.error < 0)
+		return fake_ask.error;
+	ret_answer->n_fds = 0;
+	ret_answer->header.length = 0;
+	if (fake_ask.answer)
+		fake_ask.answer(ret_answer);
+	return 0;
+}
+
 bool link_engine_running(const struct link *link)
 {
 	(void)link;
 	return !fake_link.engine_gone;
+}
+
+/* Appends to the body of an answer. */
+static inline void answer_add(struct ipc_message *answer, const void *bytes, size_t length)
+{
+	memcpy(answer->body + answer->header.length, bytes, length);
+	answer->header.length += (uint32_t)length;
 }
 
 static struct {
@@ -101,6 +134,7 @@ static inline void agent_fixture_fresh(void)
 	memset(&t.options, 0, sizeof(t.options));
 	fake_link.error = fake_link.kernel_error = 0;
 	fake_link.engine_gone = false;
+	memset(&fake_ask, 0, sizeof(fake_ask));
 	t.kernel_reasons[0] = "there is no /dev/net/tun";
 	t.options.node_addresses[0] = fixture_prefix("10.77.0.1/16");
 	t.options.node_addresses[1] = fixture_prefix("fd77::1/64");
