@@ -206,7 +206,7 @@ int nft_apply(struct nft *nft, const struct snapshot *snap, const char *tun_name
 
 int nft_intact(struct nft *nft)
 {
-	uint64_t sum;
+	uint64_t sum = 0;
 	int r = sum_rules(nft, &sum);
 	return r < 0 ? r : sum == nft->sum;
 }
