@@ -11,7 +11,7 @@
 #include "agent/base/loop.h"
 #include "agent/base/macros.h"
 #include "forwarding/netstack/flow_order.h"
-#include "forwarding/netstack/siphash.h"
+#include "forwarding/pkt/siphash.h"
 #include "schema/model.h"
 
 /* No peer takes more of the table than this, so that others always find room. */

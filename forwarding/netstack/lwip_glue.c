@@ -14,7 +14,7 @@
 
 #include "agent/base/macros.h"
 #include "forwarding/netstack/lwip_hooks.h"
-#include "forwarding/netstack/siphash.h"
+#include "forwarding/pkt/siphash.h"
 #include "forwarding/netstack/tcp_output.h"
 #include "forwarding/pkt/bytes.h"
 

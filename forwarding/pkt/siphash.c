@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SipHash-2-4, section 2 of the paper. */
-#include "forwarding/netstack/siphash.h"
+#include "forwarding/pkt/siphash.h"
 
 #include <endian.h>
 #include <string.h>

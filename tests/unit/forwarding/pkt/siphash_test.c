@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* SipHash-2-4 against the vectors of its paper and reference implementation. */
-#include "forwarding/netstack/siphash.h"
+#include "forwarding/pkt/siphash.h"
 
 #include "tests/test.h"
 
