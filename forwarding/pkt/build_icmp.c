@@ -13,9 +13,9 @@
 #define QUOTE_TOTAL_IP4 576u
 #define TOS_INTERNETWORK_CONTROL 0xc0 /* RFC 1812 4.3.2.5 */
 
-enum { UNREACHABLE = 3, SOURCE_QUENCH = 4, REDIRECT = 5, TIME_EXCEEDED = 11, PARAMETER = 12 };
+enum { UNREACHABLE = 3, PARAMETER = 12 };
 enum { NO_NET = 0, NO_HOST = 1, NO_PROTOCOL = 2, NO_PORT = 3, TOO_BIG = 4, PROHIBITED = 13 };
-enum { UNREACHABLE6 = 1, TOO_BIG6 = 2, PARAMETER6 = 4, REDIRECT6 = 137, FIRST_QUERY6 = 128 };
+enum { UNREACHABLE6 = 1, TOO_BIG6 = 2, PARAMETER6 = 4 };
 enum { NO_ROUTE6 = 0, PROHIBITED6 = 1, NO_ADDRESS6 = 3, NO_PORT6 = 4 };
 enum { BAD_FIELD6 = 0, BAD_NEXT_HEADER6 = 1 };
 
@@ -31,23 +31,11 @@ static const struct {
 	[REFUSE_PROBLEM] = { { PARAMETER, 0, 0 }, { PARAMETER6, BAD_FIELD6, 0 } },
 };
 
-static bool is_icmp_error(const struct view *view)
-{
-	uint8_t type = view->icmp_type;
-
-	if (view->version == 6)
-		return view->protocol == IPPROTO_ICMPV6 &&
-		       (type < FIRST_QUERY6 || type == REDIRECT6);
-	return view->protocol == IPPROTO_ICMP &&
-	       (type == UNREACHABLE || type == SOURCE_QUENCH || type == REDIRECT ||
-		type == TIME_EXCEEDED || type == PARAMETER);
-}
-
 /* Of a fragment, the ICMP type has not been looked at. */
 static bool may_be_error(const struct view *view)
 {
 	bool icmp = view->protocol == IPPROTO_ICMP || view->protocol == IPPROTO_ICMPV6;
-	return (view->fragment && icmp) || is_icmp_error(view);
+	return (view->fragment && icmp) || view_is_icmp_error(view);
 }
 
 static bool is_group(const struct addr *addr)

@@ -63,3 +63,12 @@ enum drop view_parse(uint8_t *data, size_t length, struct view *ret_view);
  * IPv4 header can be checked. PASS or DROP_INNER_CHECKSUM.
  */
 enum drop view_verify(const struct view *view);
+
+bool view_is_icmp_error(const struct view *view);
+/*
+ * The packet whose start an ICMP error quotes, as far as it goes: addresses,
+ * protocol, and the first 8 bytes of the transport header, of which ports or
+ * the ICMP type are set. length is what is there of it. false: not an error,
+ * or nothing that can be used.
+ */
+bool view_quoted(const struct view *error, struct view *ret_quoted);
