@@ -19,22 +19,6 @@ void engine_count(struct engine *engine, enum drop drop, uint64_t n)
 	counter_add(&engine->counters->node.drops[drop], n);
 }
 
-/* A whole inner packet of a peer's own address, checksums verified: may it pass? */
-static void judge(struct engine *engine, uint32_t slot, const struct view *view, mono_t now)
-{
-	struct filter_query query = { .slot = slot,
-				      .protocol = view->protocol,
-				      .port = view->destination_port,
-				      .destination = view->destination };
-	enum filter_target target;
-
-	enum drop drop = filter_judge(engine->filter, &query, &target);
-	if (drop != PASS)
-		engine_refuse(engine, slot, view, drop, now);
-	else
-		engine->backend->ops->input(engine->backend, slot, view, now);
-}
-
 static void on_fragment(struct engine *engine, uint32_t slot, const struct view *fragment,
 			mono_t now)
 {
@@ -55,7 +39,7 @@ static void on_fragment(struct engine *engine, uint32_t slot, const struct view 
 	}
 
 	view.reassembled = true;
-	judge(engine, slot, &view, now);
+	engine_judge(engine, slot, &view, now);
 	/* The next fragment takes this packet's memory. */
 	engine->backend->ops->flush(engine->backend, now);
 }
@@ -68,7 +52,7 @@ static void on_inner(struct engine *engine, const struct wg_received *in, mono_t
 		engine_count(engine, parsed, 1);
 		return;
 	}
-	if (!wg_source_allowed(engine->wg, in->slot, &view.source)) {
+	if (!engine_source_allowed(engine, in->slot, &view)) {
 		engine_count(engine, DROP_INNER_SOURCE, 1);
 		return;
 	}
@@ -85,7 +69,7 @@ static void on_inner(struct engine *engine, const struct wg_received *in, mono_t
 	else if (view.fragment)
 		on_fragment(engine, in->slot, &view, now);
 	else
-		judge(engine, in->slot, &view, now);
+		engine_judge(engine, in->slot, &view, now);
 }
 
 static void on_datagram(void *ctx, const struct udp_datagram *datagram, mono_t now)
@@ -160,6 +144,7 @@ static int open_stages(struct engine *engine)
 {
 	struct wg_io wg_io;
 	struct udp_sender_io sender_io;
+	const struct returns_judge judge = { engine, engine_may_begin };
 	engine_host_init(engine, &wg_io, &sender_io);
 
 	int r = wg_new(&wg_io, engine->counters, &engine->wg);
@@ -169,6 +154,8 @@ static int open_stages(struct engine *engine)
 		r = udp_sender_new(&sender_io, engine->counters, &engine->sender);
 	if (r == 0)
 		r = reassembly_new(&engine->reassembly);
+	if (r == 0)
+		r = returns_new(&judge, &engine->returns);
 	if (r == 0 && getrandom(&engine->fragment_id, sizeof(engine->fragment_id), 0) < 0)
 		r = -errno;
 	return r;
@@ -242,6 +229,7 @@ void engine_close(struct engine *engine)
 	udp_receiver_free(engine->receiver);
 	reassembly_free(engine->reassembly);
 	filter_free(engine->filter);
+	returns_free(engine->returns);
 	wg_free(engine->wg);
 	if (engine->snap)
 		munmap((void *)(uintptr_t)engine->snap, engine->snap->size);

@@ -6,7 +6,9 @@
 #include "agent/base/loop.h"
 #include "forwarding/backend.h"
 #include "forwarding/filter/filter.h"
+#include "forwarding/filter/returns.h"
 #include "forwarding/forwarding.h"
+#include "forwarding/pkt/build.h"
 #include "forwarding/pkt/rate.h"
 #include "forwarding/pkt/reassembly.h"
 #include "forwarding/udp.h"
@@ -94,6 +96,7 @@ struct engine {
 	mono_t wall_checked_at; /* when wg was last told the wall clock */
 	struct reassembly *reassembly;
 	struct filter *filter; /* NULL before the first snapshot */
+	struct returns *returns;
 	struct backend_host host;
 	struct backend *backend;	    /* NULL where it could not be opened yet */
 	struct engine_tun tun, next_tun;    /* in use; the newest that came, unused */
@@ -124,6 +127,33 @@ void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
 /* Counts the drop, and tells the peer as drops.def says, rate limited. */
 void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view, enum drop drop,
 		   mono_t now);
+/* Tells the peer an ICMP error about its packet, rate limited. */
+void engine_tell(struct engine *engine, uint32_t slot, const struct view *view,
+		 const struct icmp_error *error, mono_t now);
+/* One whole packet to a peer, in fragments where it is longer than the MTU; see build_fragments. */
+void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, size_t length);
+
+/* engine_judge.c */
+
+/*
+ * A whole inner packet, checksums verified, from an address that its peer may
+ * use. It may be rewritten.
+ */
+void engine_judge(struct engine *engine, uint32_t slot, struct view *view, mono_t now);
+/* May the peer of slot send from the packet's source? */
+bool engine_source_allowed(const struct engine *engine, uint32_t slot, const struct view *view);
+/* backend_judge.judge: destination as the peer dialled it. */
+enum drop engine_judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
+			    const struct endpoint *destination);
+/* returns_judge.allows */
+bool engine_may_begin(void *ctx, const struct returns_flow *flow);
+/* backend_host.admit_out */
+uint32_t engine_admit_out(struct engine *engine, const struct view *view, mono_t now);
+/* backend_host.resolve */
+void engine_resolve(struct engine *engine, uint32_t slot, const struct addr *dialled,
+		    struct addr *ret_final, struct addr *ret_source);
+/* What is about to be sent to a peer, in the form that its site knows. */
+void engine_map_out(const struct engine *engine, uint32_t slot, uint8_t *packet, size_t length);
 
 /* engine_apply.c */
 

@@ -120,18 +120,6 @@ static void adopt_addresses(struct engine *engine, const struct snapshot *snap)
 	}
 }
 
-static enum drop judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
-			    const struct endpoint *destination)
-{
-	const struct engine *engine = ctx;
-	const struct filter_query query = { .slot = slot,
-					    .protocol = protocol,
-					    .port = destination->port,
-					    .destination = destination->addr };
-	enum filter_target target;
-	return filter_judge(engine->filter, &query, &target);
-}
-
 /* What a snapshot needs, made beside what is in use. */
 struct prepared {
 	struct filter *filter;
@@ -143,13 +131,14 @@ static void adopt(struct engine *engine, const struct snapshot *snap,
 		  const struct prepared *prepared, mono_t now)
 {
 	const struct snapshot *before = engine->snap;
-	const struct backend_judge judge = { .ctx = engine, .judge = judge_flow };
+	const struct backend_judge judge = { .ctx = engine, .judge = engine_judge_flow };
 
 	adopt_port(engine, now);
 	adopt_addresses(engine, snap);
 	filter_free(engine->filter);
 	engine->filter = prepared->filter;
 	engine->snap = snap;
+	returns_revise(engine->returns);
 	engine_backend_adopt(engine, prepared->backend, now);
 	engine->backend->ops->revise(engine->backend, snap, &judge, now);
 	udp_flush(engine->sender, now);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "forwarding/engine.h"
-#include "forwarding/pkt/build.h"
 
 /* A scan of closed ports is normal, so resets have a larger bucket of their own. */
 static const struct rate_limit icmp_limit = { .burst = 50, .interval_ns = NS_PER_S / 50 };
@@ -28,6 +27,7 @@ static void packet_send(void *ctx, uint32_t slot, size_t length)
 	struct udp_target target = { .path = &path, .slot = slot };
 	assert(length <= engine->room_length);
 
+	engine_map_out(engine, slot, engine->room, length);
 	engine->sending = true;
 	size_t datagram = wg_send(engine->wg, slot, engine->room, length, loop_now(engine->loop),
 				  &path, &target.tos);
@@ -44,34 +44,15 @@ static enum drop guard(void *ctx, const struct addr *destination)
 			      : DROP_DESTINATION_GUARDED;
 }
 
-static bool is_multicast(const struct addr *addr)
-{
-	return addr->family == 4 ? (addr->b[0] & 0xf0) == 0xe0 : addr->b[0] == 0xff;
-}
-
 static uint32_t admit_out(void *ctx, const struct view *view, mono_t now)
 {
-	struct engine *engine = ctx;
-	(void)now;
-
-	/* The kernel looks for neighbours and groups on any link. */
-	if (is_multicast(&view->destination)) {
-		engine_count(engine, DROP_DESTINATION_MULTICAST, 1);
-		return UINT32_MAX;
-	}
-	uint32_t slot = wg_owner(engine->wg, &view->destination);
-	if (slot == UINT32_MAX)
-		engine_count(engine, DROP_PEER_UNKNOWN, 1);
-	return slot;
+	return engine_admit_out(ctx, view, now);
 }
 
 static void resolve(void *ctx, uint32_t slot, const struct addr *dialled, struct addr *ret_final,
 		    struct addr *ret_source)
 {
-	(void)ctx;
-	(void)slot;
-	*ret_final = *dialled;
-	*ret_source = (struct addr){ .family = 0 };
+	engine_resolve(ctx, slot, dialled, ret_final, ret_source);
 }
 
 /* wg_io.transmit: what the protocol itself has to say. */
@@ -150,6 +131,13 @@ static void emit(void *ctx, const uint8_t *head, size_t head_length, const uint8
 	packet_send(to->engine, to->slot, length);
 }
 
+void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, size_t length)
+{
+	struct recipient to = { engine, slot };
+	const struct fragment_sink sink = { emit, &to };
+	build_fragments(packet, length, engine->snap->mtu, engine->fragment_id++, &sink);
+}
+
 static bool may_tell(struct engine *engine, uint32_t slot, bool reset, mono_t now)
 {
 	struct engine_refusals *told = &engine->refusals[slot];
@@ -159,6 +147,11 @@ static bool may_tell(struct engine *engine, uint32_t slot, bool reset, mono_t no
 	if (!may)
 		engine_count(engine, DROP_ICMP_RATE, 1);
 	return may;
+}
+
+static const struct addr *router_for(const struct engine *engine, const struct view *view)
+{
+	return view->version == 4 ? &engine->router4 : &engine->router6;
 }
 
 void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view, enum drop drop,
@@ -172,12 +165,17 @@ void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view
 		return;
 
 	uint8_t out[BUILD_ERROR_MAX];
-	size_t length =
-		build_refusal(drop, view, view->version == 4 ? &engine->router4 : &engine->router6,
-			      out, sizeof(out));
-	if (length == 0)
-		return;
-	struct recipient to = { engine, slot };
-	struct fragment_sink sink = { emit, &to };
-	build_fragments(out, length, engine->snap->mtu, engine->fragment_id++, &sink);
+	size_t length = build_refusal(drop, view, router_for(engine, view), out, sizeof(out));
+	if (length > 0)
+		engine_send(engine, slot, out, length);
+}
+
+void engine_tell(struct engine *engine, uint32_t slot, const struct view *view,
+		 const struct icmp_error *error, mono_t now)
+{
+	uint8_t out[BUILD_ERROR_MAX];
+	size_t length = build_icmp_error(error, view, router_for(engine, view), out, sizeof(out));
+
+	if (length > 0 && may_tell(engine, slot, false, now))
+		engine_send(engine, slot, out, length);
 }

@@ -2,8 +2,10 @@
 /* Bringing the peers of wg from one snapshot to the next; those that do not change keep their sessions. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/base/macros.h"
 #include "forwarding/engine.h"
 
 /* A handshake costs 0.1 ms: thousands at once would hold up those that already talk. */
@@ -15,15 +17,23 @@ struct peers {
 	const struct snapshot *snap;
 	const struct snapshot_peer *row;
 	uint64_t left;
+	uint8_t have_sites[PEERS_MAX / 8]; /* slots that a route is via */
 };
 
 static struct peers peers_of(const struct snapshot *snap)
 {
 	if (!snap)
 		return (struct peers){ 0 };
-	return (struct peers){ .snap = snap,
+
+	struct peers peers = { .snap = snap,
 			       .row = SNAPSHOT_ARRAY(snap, peers, struct snapshot_peer),
 			       .left = snap->peers.count };
+	const struct snapshot_route *routes = SNAPSHOT_ARRAY(snap, routes, struct snapshot_route);
+	for (uint64_t i = 0; i < snap->routes.count; i++)
+		if (routes[i].via_slot < PEERS_MAX)
+			peers.have_sites[routes[i].via_slot / 8] |=
+				(uint8_t)(1 << routes[i].via_slot % 8);
+	return peers;
 }
 
 /* The row of slot, which must not be lower than in the call before. NULL: none. */
@@ -36,17 +46,58 @@ static const struct snapshot_peer *peers_find(struct peers *peers, uint32_t slot
 	return peers->left > 0 && peers->row->slot == slot ? peers->row : NULL;
 }
 
-static const struct prefix *addresses(const struct snapshot *snap, const struct snapshot_peer *peer)
+/* What the peer at the row may send from: its addresses, then the sites behind it. */
+struct allowed {
+	const struct prefix *addresses;
+	const struct snapshot_route *routes;
+	uint64_t n_addresses, n_routes;
+	uint32_t slot;
+};
+
+static struct allowed allowed_of(const struct peers *peers)
 {
-	return SNAPSHOT_ARRAY(snap, prefixes, struct prefix) + peer->addresses.first;
+	const struct snapshot *snap = peers->snap;
+	uint32_t slot = peers->row->slot;
+	bool sites = peers->have_sites[slot / 8] & 1 << slot % 8;
+
+	return (struct allowed){
+		.addresses =
+			SNAPSHOT_ARRAY(snap, prefixes, struct prefix) + peers->row->addresses.first,
+		.routes = SNAPSHOT_ARRAY(snap, routes, struct snapshot_route),
+		.n_addresses = peers->row->addresses.count,
+		.n_routes = sites ? snap->routes.count : 0,
+		.slot = slot,
+	};
 }
 
-static bool same_addresses(const struct snapshot *a, const struct snapshot_peer *peer_a,
-			   const struct snapshot *b, const struct snapshot_peer *peer_b)
+/* NULL: no more. */
+static const struct prefix *allowed_next(struct allowed *allowed)
 {
-	return peer_a->addresses.count == peer_b->addresses.count &&
-	       memcmp(addresses(a, peer_a), addresses(b, peer_b),
-		      peer_a->addresses.count * sizeof(struct prefix)) == 0;
+	if (allowed->n_addresses > 0) {
+		allowed->n_addresses--;
+		return allowed->addresses++;
+	}
+	while (allowed->n_routes > 0) {
+		const struct snapshot_route *route = allowed->routes++;
+		allowed->n_routes--;
+		if (route->via_slot == allowed->slot)
+			return &route->prefix;
+	}
+	return NULL;
+}
+
+static bool same_allowed(const struct peers *a, const struct peers *b)
+{
+	struct allowed x = allowed_of(a), y = allowed_of(b);
+	const struct prefix *left, *right;
+
+	do {
+		left = allowed_next(&x);
+		right = allowed_next(&y);
+		if (left && right && !prefix_equal(left, right))
+			return false;
+	} while (left && right);
+	return left == right;
 }
 
 /* But for the addresses. */
@@ -74,18 +125,40 @@ static int refuse(const struct snapshot_peer *peer, int err, char ret_text[FAULT
 	return err;
 }
 
-static int set_peer(struct engine *engine, const struct snapshot *snap,
-		    const struct snapshot_peer *peer, mono_t now)
+/* ret_allowed: on the heap. 0 or -ENOMEM. */
+static int collect_allowed(const struct peers *peers, struct prefix **ret_allowed, size_t *ret_n)
 {
+	struct allowed counted = allowed_of(peers), allowed = counted;
+	const struct prefix *prefix;
+	size_t n = 0;
+
+	while (allowed_next(&counted))
+		n++;
+	*ret_allowed = calloc(n + 1, sizeof(**ret_allowed));
+	if (!*ret_allowed)
+		return -ENOMEM;
+	for (n = 0; (prefix = allowed_next(&allowed)); n++)
+		(*ret_allowed)[n] = *prefix;
+	*ret_n = n;
+	return 0;
+}
+
+static int set_peer(struct engine *engine, const struct peers *peers, mono_t now)
+{
+	const struct snapshot_peer *peer = peers->row;
+	_cleanup_(freep) struct prefix *allowed = NULL;
 	struct wg_peer_conf conf = { .public_key = peer->public_key,
 				     .endpoint = peer->endpoint,
-				     .persistent_keepalive_s = peer->persistent_keepalive_s,
-				     .allowed_ips = addresses(snap, peer),
-				     .n_allowed_ips = peer->addresses.count };
+				     .persistent_keepalive_s = peer->persistent_keepalive_s };
+
+	int r = collect_allowed(peers, &allowed, &conf.n_allowed_ips);
+	if (r < 0)
+		return r;
+	conf.allowed_ips = allowed;
 	if (peer->has_preshared_key)
 		conf.preshared_key = peer->preshared_key;
 
-	int r = wg_set_peer(engine->wg, peer->slot, &conf, now);
+	r = wg_set_peer(engine->wg, peer->slot, &conf, now);
 	key_wipe(&conf.preshared_key);
 	return r;
 }
@@ -116,11 +189,10 @@ static int set_changed(struct engine *engine, const struct snapshot *to, mono_t 
 		const struct snapshot_peer *old = peers_find(&before, next.row->slot);
 		if (old && !key_equal(&old->public_key, &next.row->public_key))
 			old = NULL;
-		if (old && same_conf(old, next.row) &&
-		    same_addresses(engine->snap, old, to, next.row))
+		if (old && same_conf(old, next.row) && same_allowed(&before, &next))
 			continue;
 
-		int r = set_peer(engine, to, next.row, now);
+		int r = set_peer(engine, &next, now);
 		if (r < 0)
 			return refuse(next.row, r, ret_text);
 	}
@@ -146,7 +218,7 @@ static void restore(struct engine *engine, const struct snapshot *from, mono_t n
 		(void)wg_set_private_key(engine->wg, &to->private_key, now);
 	wg_set_mtu(engine->wg, to->mtu);
 	for (struct peers peers = peers_of(to); peers.left > 0; peers.row++, peers.left--)
-		(void)set_peer(engine, to, peers.row, now);
+		(void)set_peer(engine, &peers, now);
 }
 
 int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_t now,

@@ -65,6 +65,13 @@
 #define REASSEMBLY_PER_PEER_MAX 16
 #define REASSEMBLY_TIMEOUT_S 5
 
+/* Flows that peers answer, by who began them. */
+#define RETURNS_MAX 65536
+#define RETURNS_TCP_S (2 * 3600 + 4 * 60) /* RFC 5382 REQ-5 */
+#define RETURNS_TCP_UNANSWERED_S 300
+#define RETURNS_UDP_S 180
+#define RETURNS_OTHER_S 60
+
 /* Netstack mode. The flow cap is derived from RLIMIT_NOFILE below this. */
 #define FLOWS_MAX 131072
 #define FDS_RESERVED 64 /* descriptors that flows may not use */

@@ -90,7 +90,7 @@ static int add_node(struct zone_rows *rows, const struct snapshot *snap)
 			r = add_addr(rows, &nodes[i].addr, ZONE_ROUTER, 0);
 	}
 	for (uint64_t i = 0; r == 0 && i < snap->host_addresses.count; i++)
-		r = add_addr(rows, &hosts[i], ZONE_GUARDED, DROP_DESTINATION_GUARDED);
+		r = add_addr(rows, &hosts[i], ZONE_HOST, 0);
 	return r;
 }
 
@@ -101,11 +101,11 @@ static int add_broadcasts(struct zone_rows *rows, const struct prefix *network)
 		return 0;
 
 	struct addr addr = prefix_network(network).addr;
-	int r = add_addr(rows, &addr, ZONE_GUARDED, DROP_DESTINATION_GUARDED);
+	int r = add_addr(rows, &addr, ZONE_HOST, 0);
 	if (r < 0)
 		return r;
 	addr.w[0] |= htonl(UINT32_MAX >> network->bits);
-	return add_addr(rows, &addr, ZONE_GUARDED, DROP_DESTINATION_GUARDED);
+	return add_addr(rows, &addr, ZONE_HOST, 0);
 }
 
 static int add_networks(struct zone_rows *rows, const struct snapshot *snap)
@@ -129,7 +129,8 @@ static int add_peers(struct zone_rows *rows, const struct snapshot *snap)
 
 	for (uint64_t i = 0; i < snap->peers.count; i++)
 		for (uint32_t j = 0; r == 0 && j < peers[i].addresses.count; j++)
-			r = add(rows, &prefixes[peers[i].addresses.first + j], ZONE_PEER, 0);
+			r = add(rows, &prefixes[peers[i].addresses.first + j], ZONE_PEER,
+				peers[i].slot);
 	return r;
 }
 

@@ -13,7 +13,8 @@ enum zone_kind {
 	ZONE_LAN,
 	ZONE_ROUTE, /* value: index of the route */
 	ZONE_TUNNEL,
-	ZONE_PEER,
+	ZONE_PEER,    /* value: its slot */
+	ZONE_HOST,    /* addresses of this host, broadcasts of its networks */
 	ZONE_GUARDED, /* value: enum drop */
 	ZONE_ROUTER,
 };

@@ -12,8 +12,8 @@ struct draft {
 	struct addr host_addresses[64];
 	struct prefix host_networks[64];
 	struct snapshot_peer peers[512];
-	struct prefix prefixes[2048];
-	struct snapshot_rule rules[16];
+	struct prefix prefixes[8192];
+	struct snapshot_rule rules[1024];
 	struct snapshot_route routes[4096];
 	uint32_t slots[65536];
 	struct port_range ports[8192];
@@ -85,6 +85,32 @@ static inline struct snapshot_route *draft_route(struct draft *d, struct prefix 
 	return route;
 }
 
+static inline struct snapshot_route *draft_via(struct draft *d, struct prefix prefix, uint32_t slot)
+{
+	struct snapshot_route *route = draft_route(d, prefix);
+	route->via_slot = slot;
+	return route;
+}
+
+/* A rule for everybody and everything, to be narrowed. */
+static inline struct snapshot_rule *draft_rule(struct draft *d, bool allow)
+{
+	struct snapshot_rule *rule = &d->rules[d->header.rules.count++];
+	rule->allow = allow;
+	rule->all_peers = 1;
+	return rule;
+}
+
+/* As draft_grant. */
+static inline void draft_destination(struct draft *d, struct snapshot_rule *rule,
+				     struct prefix prefix)
+{
+	if (rule->destinations.count == 0)
+		rule->destinations.first = (uint32_t)d->header.prefixes.count;
+	d->prefixes[d->header.prefixes.count++] = prefix;
+	rule->destinations.count++;
+}
+
 /* Called for one list at a time, ascending. */
 static inline void draft_grant(struct draft *d, struct snapshot_list *list, uint32_t slot)
 {
@@ -94,13 +120,13 @@ static inline void draft_grant(struct draft *d, struct snapshot_list *list, uint
 	list->count++;
 }
 
-static inline void draft_ports(struct draft *d, struct snapshot_route *route, unsigned first,
+static inline void draft_ports(struct draft *d, struct snapshot_list *list, unsigned first,
 			       unsigned last)
 {
-	if (route->ports.count == 0)
-		route->ports.first = (uint32_t)d->header.ports.count;
+	if (list->count == 0)
+		list->first = (uint32_t)d->header.ports.count;
 	d->ports[d->header.ports.count++] = (struct port_range){ (uint16_t)first, (uint16_t)last };
-	route->ports.count++;
+	list->count++;
 }
 
 static inline const struct snapshot *draft_seal(const struct draft *d)

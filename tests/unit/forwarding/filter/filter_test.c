@@ -34,16 +34,16 @@ static void begin_open(void)
 	draft_route(&d, network("::/0"));
 }
 
+static struct filter_verdict verdict; /* of what was asked last */
+
 static enum drop ask(uint32_t slot, const char *destination, uint8_t protocol, uint16_t port)
 {
 	struct filter *filter;
 	CHECK_EQ(filter_new(draft_seal(&d), &filter), 0);
 	struct filter_query query = { slot, protocol, port, host(destination) };
-	enum filter_target target = (enum filter_target)77;
-	enum drop drop = filter_judge(filter, &query, &target);
-	CHECK_EQ(target, drop == PASS ? FILTER_FORWARD : 77);
+	filter_judge(filter, &query, &verdict);
 	filter_free(filter);
-	return drop;
+	return verdict.drop;
 }
 
 #define CHECK_ASK(slot, destination, protocol, port, want)                                  \
@@ -182,9 +182,9 @@ TEST(the_router_answers_ping_only)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct filter_query query = { LAPTOP, cases[i].protocol, 53,
 					      host(cases[i].destination) };
-		enum filter_target target = FILTER_FORWARD;
-		CHECK_EQ(filter_judge(filter, &query, &target), cases[i].want);
-		CHECK_EQ(target, cases[i].want == PASS ? FILTER_ROUTER : FILTER_FORWARD);
+		filter_judge(filter, &query, &verdict);
+		CHECK_EQ(verdict.drop, cases[i].want);
+		CHECK_EQ(verdict.target, FILTER_ROUTER);
 	}
 	filter_free(filter);
 }
@@ -210,7 +210,7 @@ TEST(the_longest_route_decides_alone)
 	struct snapshot_route *one = draft_route(&d, network("172.20.0.5/32"));
 	one->protocols[0] = TCP;
 	one->n_protocols = 1;
-	draft_ports(&d, one, 443, 443);
+	draft_ports(&d, &one->ports, 443, 443);
 
 	CHECK_ASK(LAPTOP, "172.16.0.1", UDP, 53, PASS);
 	CHECK_ASK(PHONE, "172.20.0.1", UDP, 53, PASS);
@@ -277,7 +277,7 @@ TEST(protocols_and_ports)
 		memcpy(route->protocols, cases[i].protocols, 3);
 		route->n_protocols = cases[i].n_protocols;
 		if (cases[i].first)
-			draft_ports(&d, route, cases[i].first, cases[i].last);
+			draft_ports(&d, &route->ports, cases[i].first, cases[i].last);
 		enum drop got = ask(LAPTOP, "192.168.7.1", cases[i].protocol, cases[i].port);
 		if (got != cases[i].want)
 			TEST_FAIL("case %zu: %s", i, drop_name(got));
@@ -291,8 +291,8 @@ TEST(protocols_and_ports)
 
 	begin();
 	route = draft_route(&d, network("fd77::/64"));
-	draft_ports(&d, route, 22, 22);
-	draft_ports(&d, route, 8000, 8080);
+	draft_ports(&d, &route->ports, 22, 22);
+	draft_ports(&d, &route->ports, 8000, 8080);
 	CHECK_ASK(LAPTOP, "fd77::1", TCP, 22, PASS);
 	CHECK_ASK(LAPTOP, "fd77::1", TCP, 8040, PASS);
 	CHECK_ASK(LAPTOP, "fd77::1", TCP, 443, DROP_PORT_NOT_GRANTED);
@@ -353,6 +353,250 @@ TEST(exit_node_families_and_grant)
 	CHECK_ASK(PHONE, "2606:4700::1111", UDP, 53, DROP_NO_ROUTE);
 }
 
+/* Fails unless the last question went to that peer. */
+static void check_peer(uint32_t slot)
+{
+	CHECK_EQ(verdict.drop, PASS);
+	CHECK_EQ(verdict.target, FILTER_PEER);
+	CHECK_EQ(verdict.peer, slot);
+}
+
+static void check_final(const char *want)
+{
+	char text[ADDR_TEXT_SIZE];
+	CHECK_STR(addr_format(&verdict.final, text), want);
+}
+
+TEST(peers_reach_peers_by_a_rule_alone)
+{
+	begin();
+	struct snapshot_rule *ssh = draft_rule(&d, true);
+	ssh->all_peers = 0;
+	draft_grant(&d, &ssh->peers, LAPTOP);
+	draft_destination(&d, ssh, network("fd00:9::/64"));
+	ssh->protocols[0] = TCP;
+	ssh->n_protocols = 1;
+	draft_ports(&d, &ssh->ports, 22, 22);
+
+	CHECK_ASK(LAPTOP, "fd00:9::7", TCP, 22, PASS);
+	check_peer(PHONE);
+	CHECK_EQ(verdict.rule, 0);
+	CHECK_ASK(LAPTOP, "fd00:9::7", TCP, 23, DROP_DESTINATION_PEER);
+	CHECK_ASK(LAPTOP, "10.50.0.1", TCP, 22, DROP_DESTINATION_PEER);
+	CHECK_ASK(STRANGER, "fd00:9::7", TCP, 22, DROP_DESTINATION_PEER);
+	CHECK_ASK(PHONE, "10.9.0.2", TCP, 22, DROP_DESTINATION_PEER);
+	/* Not to itself, nor to what is nobody's. */
+	draft_rule(&d, true);
+	CHECK_ASK(PHONE, "fd00:9::7", TCP, 22, DROP_DESTINATION_PEER);
+	CHECK_ASK(LAPTOP, "fd00:9::8", TCP, 22, DROP_DESTINATION_GUARDED);
+	CHECK_ASK(STRANGER, "fd00:9::7", TCP, 80, PASS);
+	CHECK_EQ(verdict.rule, 1);
+}
+
+TEST(the_first_rule_that_matches_decides)
+{
+	begin();
+	draft_route(&d, network("172.16.0.0/12"));
+	struct snapshot_rule *shut = draft_rule(&d, false);
+	draft_destination(&d, shut, network("172.16.5.0/24"));
+	draft_destination(&d, shut, network("172.17.0.0/16"));
+	struct snapshot_rule *web = draft_rule(&d, true);
+	draft_ports(&d, &web->ports, 80, 80);
+	struct snapshot_rule *phone = draft_rule(&d, false);
+	phone->all_peers = 0;
+	draft_grant(&d, &phone->peers, PHONE);
+
+	CHECK_ASK(LAPTOP, "172.16.5.1", TCP, 80, DROP_POLICY);
+	CHECK_EQ(verdict.rule, 0);
+	CHECK_EQ(verdict.route, 0);
+	CHECK_ASK(LAPTOP, "172.17.5.1", TCP, 80, DROP_POLICY);
+	CHECK_ASK(PHONE, "172.16.6.1", TCP, 80, PASS);
+	CHECK_EQ(verdict.rule, 1);
+	CHECK_ASK(PHONE, "172.16.6.1", TCP, 81, DROP_POLICY);
+	CHECK_EQ(verdict.rule, 2);
+	CHECK_ASK(LAPTOP, "172.16.6.1", TCP, 81, PASS);
+	CHECK_EQ(verdict.rule, -1);
+	/* A rule opens nothing that no route grants. */
+	CHECK_ASK(LAPTOP, "198.51.100.1", TCP, 80, DROP_NO_ROUTE);
+
+	d.header.policy_allow = 0;
+	CHECK_ASK(LAPTOP, "172.16.6.1", TCP, 81, DROP_POLICY);
+	CHECK_EQ(verdict.rule, -1);
+	CHECK_ASK(LAPTOP, "172.16.6.1", TCP, 80, PASS);
+}
+
+TEST(policy_judges_the_exit_node_but_not_ping_of_the_router)
+{
+	begin();
+	d.header.exit =
+		(struct snapshot_exit){ .ipv4 = 1, .all_peers = 1, .snat = SNAT_MASQUERADE };
+	d.header.policy_allow = 0;
+	CHECK_ASK(LAPTOP, "8.8.8.8", UDP, 53, DROP_POLICY);
+	CHECK(verdict.exit);
+	CHECK_ASK(LAPTOP, "192.168.1.20", UDP, 53, DROP_EXIT_LAN);
+	CHECK_ASK(LAPTOP, "10.9.0.1", ICMP, 0, PASS);
+	draft_destination(&d, draft_rule(&d, true), network("8.8.8.8/32"));
+	CHECK_ASK(LAPTOP, "8.8.8.8", UDP, 53, PASS);
+	CHECK_EQ(verdict.snat, SNAT_MASQUERADE);
+	CHECK_ASK(LAPTOP, "8.8.4.4", UDP, 53, DROP_POLICY);
+}
+
+/* Nobody looks at the ports of SCTP: what is denied stays so, what is allowed does not hold. */
+TEST(ports_that_cannot_be_seen_count_against_the_packet)
+{
+	for (unsigned allow = 0; allow < 2; allow++) {
+		begin();
+		draft_route(&d, network("172.16.0.0/12"));
+		d.header.policy_allow = !allow;
+		struct snapshot_rule *rule = draft_rule(&d, allow);
+		rule->protocols[0] = SCTP;
+		rule->n_protocols = 1;
+		draft_ports(&d, &rule->ports, 5000, 5000);
+		CHECK_ASK(LAPTOP, "172.16.0.1", SCTP, 0, DROP_POLICY);
+		CHECK_ASK(LAPTOP, "172.16.0.1", GRE, 0, allow ? DROP_POLICY : PASS);
+	}
+}
+
+TEST(a_site_behind_a_peer)
+{
+	begin();
+	draft_via(&d, network("10.20.0.0/16"), PHONE);
+	draft_via(&d, network("10.30.0.0/16"), 4000); /* who is gone */
+	CHECK_ASK(LAPTOP, "10.20.0.5", TCP, 80, PASS);
+	check_peer(PHONE);
+	check_final("10.20.0.5");
+	CHECK_ASK(PHONE, "10.20.0.5", TCP, 80, DROP_NO_ROUTE);
+	CHECK_ASK(LAPTOP, "10.30.0.5", TCP, 80, DROP_NO_ROUTE);
+	d.header.policy_allow = 0;
+	CHECK_ASK(LAPTOP, "10.20.0.5", TCP, 80, DROP_POLICY);
+}
+
+TEST(map_to_changes_the_address_and_opens_nothing)
+{
+	static const struct {
+		const char *dialled, *final;
+		enum drop want;
+	} cases[] = {
+		{ "10.40.1.20", "192.168.1.20", PASS },
+		{ "10.40.1.10", "192.168.1.10", DROP_DESTINATION_GUARDED }, /* this host */
+		{ "10.40.1.255", "192.168.1.255", DROP_DESTINATION_GUARDED },
+		{ "10.41.169.254", "169.254.169.254", DROP_DESTINATION_GUARDED },
+		{ "10.42.0.1", "10.9.0.1", DROP_DESTINATION_ROUTER },
+		{ "10.42.0.2", "10.9.0.2", DROP_DESTINATION_PEER },
+		{ "10.43.0.9", "224.0.0.9", DROP_DESTINATION_MULTICAST },
+		{ "fd77:5::7", "fd78:1234::7", PASS },
+	};
+	begin();
+	draft_route(&d, network("10.40.0.0/16"))->map_to = network("192.168.0.0/16");
+	draft_route(&d, network("10.41.0.0/16"))->map_to = network("169.254.0.0/16");
+	draft_route(&d, network("10.42.0.0/24"))->map_to = network("10.9.0.0/24");
+	draft_route(&d, network("10.43.0.0/24"))->map_to = network("224.0.0.0/24");
+	draft_route(&d, network("fd77::/29"))->map_to = network("fd78:1230::/29");
+	struct snapshot_route *fixed = draft_route(&d, network("fd77:5::/33"));
+	fixed->map_to = network("fd78:1234::/33");
+	fixed->snat = SNAT_ADDRESS;
+	fixed->snat_address = host("2001:db8:1::10");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CHECK_ASK(LAPTOP, cases[i].dialled, TCP, 80, cases[i].want);
+		check_final(cases[i].final);
+	}
+	CHECK_EQ(verdict.snat, SNAT_ADDRESS);
+	CHECK(addr_equal(&verdict.snat_address, &fixed->snat_address));
+	CHECK_ASK(LAPTOP, "fd7f::7", TCP, 80, DROP_NO_ROUTE);
+	CHECK_ASK(LAPTOP, "fd77:4::1234", TCP, 80, PASS);
+	check_final("fd78:1234::1234");
+}
+
+/* That this host has an address says nothing about the network of a site; metadata stays shut. */
+TEST(sites_may_have_the_addresses_of_this_host)
+{
+	begin();
+	draft_via(&d, network("10.40.0.0/16"), PHONE)->map_to = network("192.168.0.0/16");
+	draft_via(&d, network("10.41.0.0/16"), PHONE)->map_to = network("169.254.0.0/16");
+	CHECK_ASK(LAPTOP, "10.40.1.10", TCP, 80, PASS);
+	check_peer(PHONE);
+	check_final("192.168.1.10");
+	CHECK_ASK(LAPTOP, "10.41.169.254", TCP, 80, DROP_DESTINATION_GUARDED);
+}
+
+static struct filter *sites(void)
+{
+	struct filter *filter;
+	begin();
+	draft_via(&d, network("10.40.0.0/16"), PHONE)->map_to = network("192.168.0.0/16");
+	draft_via(&d, network("10.40.9.0/24"), LAPTOP);
+	draft_via(&d, network("10.60.0.0/16"), LAPTOP)->map_to = network("192.168.0.0/16");
+	draft_via(&d, network("0.0.0.0/0"), STRANGER);
+	draft_route(&d, network("10.70.0.0/16"))->map_to = network("172.30.0.0/16");
+	CHECK_EQ(filter_new(draft_seal(&d), &filter), 0);
+	return filter;
+}
+
+TEST(two_sites_with_the_same_addresses)
+{
+	struct filter *filter = sites();
+	struct addr real = host("192.168.3.4"), dialled, back;
+	char text[ADDR_TEXT_SIZE];
+
+	CHECK(filter_maps(filter, PHONE) && filter_maps(filter, LAPTOP));
+	CHECK(!filter_maps(filter, STRANGER) && !filter_maps(filter, 0));
+	CHECK(filter_map_in(filter, PHONE, &real, &dialled));
+	CHECK_STR(addr_format(&dialled, text), "10.40.3.4");
+	CHECK(filter_map_out(filter, PHONE, &dialled, &back) && addr_equal(&back, &real));
+	CHECK(!filter_map_out(filter, LAPTOP, &dialled, &back));
+	CHECK(filter_map_in(filter, LAPTOP, &real, &dialled));
+	CHECK_STR(addr_format(&dialled, text), "10.60.3.4");
+	CHECK(!filter_map_in(filter, STRANGER, &real, &dialled));
+	/* A longer route inside leads elsewhere, so nobody is known by that name. */
+	real = host("192.168.9.4");
+	CHECK(!filter_map_in(filter, PHONE, &real, &dialled));
+	real = host("172.30.0.1"); /* the router's own mapping */
+	CHECK(!filter_map_in(filter, PHONE, &real, &dialled));
+	filter_free(filter);
+}
+
+TEST(a_large_site_has_not_every_source)
+{
+	static const struct {
+		const char *source;
+		bool stranger, laptop;
+	} cases[] = {
+		{ "198.51.100.9", true, false },  { "10.50.3.3", true, false },
+		{ "192.168.1.10", false, false }, { "127.0.0.1", false, false },
+		{ "10.9.0.1", false, false },	  { "10.9.0.2", false, true },
+		{ "10.40.9.1", false, true },	  { "10.70.0.1", false, false },
+	};
+	struct filter *filter = sites();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct addr source = host(cases[i].source);
+		CHECK_EQ(filter_source(filter, STRANGER, &source), cases[i].stranger);
+		CHECK_EQ(filter_source(filter, LAPTOP, &source), cases[i].laptop);
+		CHECK(filter_source(filter, 5, &source)); /* has no site */
+	}
+	filter_free(filter);
+}
+
+TEST(what_a_socket_is_told)
+{
+	struct addr dialled = host("10.40.1.20"), final, source;
+	struct filter *filter;
+	char text[ADDR_TEXT_SIZE];
+	begin();
+	struct snapshot_route *route = draft_route(&d, network("10.40.0.0/16"));
+	route->map_to = network("192.168.0.0/16");
+	route->snat = SNAT_ADDRESS;
+	route->snat_address = host("203.0.113.5");
+	CHECK_EQ(filter_new(draft_seal(&d), &filter), 0);
+	filter_resolve(filter, &dialled, &final, &source);
+	CHECK_STR(addr_format(&final, text), "192.168.1.20");
+	CHECK_STR(addr_format(&source, text), "203.0.113.5");
+	dialled = host("8.8.8.8");
+	filter_resolve(filter, &dialled, &final, &source);
+	CHECK(addr_equal(&final, &dialled));
+	CHECK_EQ(source.family, 0);
+	filter_free(filter);
+}
+
 TEST(guard_alone)
 {
 	static const struct {
@@ -385,6 +629,12 @@ TEST(impossible_prefixes_are_refused)
 	CHECK_EQ(filter_new(draft_seal(&d), &filter), -EBADMSG);
 	begin();
 	draft_route(&d, network("10.0.0.0/8"))->prefix.addr.family = 5;
+	CHECK_EQ(filter_new(draft_seal(&d), &filter), -EBADMSG);
+	begin();
+	draft_route(&d, network("10.0.0.0/8"))->map_to = network("10.0.0.0/9");
+	CHECK_EQ(filter_new(draft_seal(&d), &filter), -EBADMSG);
+	begin();
+	draft_route(&d, network("fd77::/16"))->map_to = network("10.0.0.0/16");
 	CHECK_EQ(filter_new(draft_seal(&d), &filter), -EBADMSG);
 	CHECK(!filter);
 }
