@@ -131,8 +131,8 @@ bool hostaddr_has(const struct hostaddr *host, const struct addr *addr)
 	return false;
 }
 
-/* Connecting a UDP socket only looks up the route; nothing is sent. */
-static int source_towards(const char *destination, struct addr *ret_addr)
+/* Connecting a UDP socket only looks up the route; nothing is sent. Descriptor or negative errno. */
+static int connect_towards(const char *destination)
 {
 	struct endpoint ep;
 	struct sockaddr_storage sa;
@@ -143,14 +143,14 @@ static int source_towards(const char *destination, struct addr *ret_addr)
 	_cleanup_(closep) int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, length) < 0)
 		return -errno;
-	length = sizeof(sa);
-	if (getsockname(fd, (struct sockaddr *)&sa, &length) < 0)
-		return -errno;
+	return TAKE_FD(fd);
+}
 
-	int r = endpoint_from_sockaddr((struct sockaddr *)&sa, &ep);
-	if (r == 0)
-		*ret_addr = ep.addr;
-	return r;
+/* Root name servers: addresses that only a default route leads to. */
+static int connect_outward(void)
+{
+	int fd = connect_towards("198.41.0.4:53");
+	return fd < 0 ? connect_towards("[2001:503:ba3e::2:30]:53") : fd;
 }
 
 bool hostaddr_leads_to(const struct addr *destination)
@@ -173,9 +173,37 @@ bool hostaddr_leads_to(const struct addr *destination)
 
 int hostaddr_outward(struct addr *ret_addr)
 {
-	/* Root name servers: addresses that only a default route leads to. */
-	int r = source_towards("198.41.0.4:53", ret_addr);
-	return r < 0 ? source_towards("[2001:503:ba3e::2:30]:53", ret_addr) : r;
+	struct endpoint ep;
+	struct sockaddr_storage sa;
+	socklen_t length = sizeof(sa);
+
+	_cleanup_(closep) int fd = connect_outward();
+	if (fd < 0)
+		return fd;
+	if (getsockname(fd, (struct sockaddr *)&sa, &length) < 0)
+		return -errno;
+
+	int r = endpoint_from_sockaddr((struct sockaddr *)&sa, &ep);
+	if (r == 0)
+		*ret_addr = ep.addr;
+	return r;
+}
+
+int hostaddr_outward_mtu(int *ret_mtu)
+{
+	struct addr addr;
+	socklen_t length = sizeof(*ret_mtu);
+
+	int r = hostaddr_outward(&addr);
+	if (r < 0)
+		return r;
+	_cleanup_(closep) int fd = connect_outward();
+	if (fd < 0)
+		return fd;
+	bool v4 = addr.family == 4;
+	r = getsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, ret_mtu,
+		       &length);
+	return r < 0 ? -errno : 0;
 }
 
 /* What changed does not matter: the list is read anew. Overrun (ENOBUFS) means the same. */

@@ -25,6 +25,8 @@ bool hostaddr_overlaps(const struct hostaddr *host, const struct prefix *prefix)
 
 /* The source address that this host would use towards the internet. 0, or negative errno: none. */
 int hostaddr_outward(struct addr *ret_addr);
+/* The largest packet on that way, as far as the kernel knows. 0 or negative errno. */
+int hostaddr_outward_mtu(int *ret_mtu);
 
 /* Has this host a route to the address? Asks the kernel, sends nothing. In doubt, yes. */
 bool hostaddr_leads_to(const struct addr *destination);

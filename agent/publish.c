@@ -24,7 +24,7 @@ struct builder {
 	const struct publish_source *source;
 	struct node node;
 	struct snapshot_exit exit;
-	struct buf addresses, peers, prefixes, routes, rules, slots, ports;
+	struct buf addresses, networks, peers, prefixes, routes, rules, slots, ports;
 	struct buf learned, route_ids, rule_ids;
 	struct roster roster;
 	bool policy_allow;
@@ -35,6 +35,7 @@ static void builder_init(struct builder *b, const struct publish_source *source)
 {
 	*b = (struct builder){ .source = source };
 	buf_init(&b->addresses, HOST_ADDRESSES_MAX * sizeof(struct addr));
+	buf_init(&b->networks, HOST_ADDRESSES_MAX * sizeof(struct prefix));
 	buf_init(&b->peers, PEERS_MAX * sizeof(struct snapshot_peer));
 	buf_init(&b->prefixes, PREFIXES_MAX * sizeof(struct prefix));
 	buf_init(&b->routes, ROUTES_MAX * sizeof(struct snapshot_route));
@@ -51,6 +52,7 @@ static void builder_release(struct builder *b)
 {
 	key_wipe(&b->node.private_key);
 	buf_release(&b->addresses);
+	buf_release(&b->networks);
 	buf_release_secret(&b->peers);
 	buf_release(&b->prefixes);
 	buf_release(&b->routes);
@@ -264,6 +266,22 @@ static int add_exit(struct builder *b)
 	return b->slots.failed ? -ENOMEM : 0;
 }
 
+/* In kernel mode the tunnel is one of the networks that the host is attached to. */
+static void add_host_networks(struct builder *b)
+{
+	const struct hostaddr *host = b->source->host;
+
+	for (size_t i = 0; i < host->n_networks; i++) {
+		bool own = false;
+		for (size_t j = 0; j < b->node.n_addresses; j++) {
+			struct prefix tunnel = prefix_network(&b->node.addresses[j]);
+			own = own || prefix_equal(&host->networks[i], &tunnel);
+		}
+		if (!own)
+			buf_add(&b->networks, &host->networks[i], sizeof(struct prefix));
+	}
+}
+
 /* "Other" addresses: in kernel mode the host has the router's own, too. */
 static void add_host_addresses(struct builder *b)
 {
@@ -299,7 +317,8 @@ static int collect(struct builder *b)
 	if (r == 0)
 		r = add_exit(b);
 	add_host_addresses(b);
-	return r == 0 && b->addresses.failed ? -ENOMEM : r;
+	add_host_networks(b);
+	return r == 0 && (b->addresses.failed || b->networks.failed) ? -ENOMEM : r;
 }
 
 /* One array of the snapshot and where its elements are now. */
@@ -348,7 +367,6 @@ static int fill(int memfd, const struct snapshot *header, const struct part *par
 static int lay_out(const struct builder *b, int memfd)
 {
 	const struct publish_source *source = b->source;
-	const struct hostaddr *host = source->host;
 	struct snapshot header = {
 		.magic = SNAPSHOT_MAGIC,
 		.version = SNAPSHOT_VERSION,
@@ -363,10 +381,9 @@ static int lay_out(const struct builder *b, int memfd)
 	const struct part parts[] = {
 		{ &header.node_addresses, b->node.addresses,
 		  b->node.n_addresses * sizeof(struct prefix), sizeof(struct prefix) },
-		{ &header.host_networks, host->networks, host->n_networks * sizeof(struct prefix),
-		  sizeof(struct prefix) },
 		{ &header.slots, b->slots.data, b->slots.length, sizeof(uint32_t) },
 		BUF_PART(host_addresses, addresses, addr),
+		BUF_PART(host_networks, networks, prefix),
 		BUF_PART(peers, peers, snapshot_peer),
 		BUF_PART(prefixes, prefixes, prefix),
 		BUF_PART(routes, routes, snapshot_route),

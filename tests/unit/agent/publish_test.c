@@ -76,6 +76,7 @@ TEST(node_and_host)
 	open_store();
 	p.host.addresses[p.host.n_addresses++] = fixture_prefix("10.9.255.1/32").addr;
 	p.host.addresses[p.host.n_addresses++] = fixture_prefix("192.168.1.5/32").addr;
+	p.host.networks[p.host.n_networks++] = fixture_prefix("10.9.0.0/16");
 	p.host.networks[p.host.n_networks++] = fixture_prefix("192.168.1.0/24");
 	build();
 	CHECK_EQ(p.snap->revision, 42);
@@ -84,9 +85,10 @@ TEST(node_and_host)
 	CHECK_EQ(p.snap->mtu, 1400);
 	CHECK_EQ(p.snap->private_key.b[31], 9);
 	CHECK_EQ(p.snap->node_addresses.count, 1);
-	CHECK_EQ(p.snap->host_networks.count, 1);
 
-	/* The router's own tunnel address is not one of the host's others. */
+	/* The router's own tunnel address and network are not among the host's others. */
+	CHECK_EQ(p.snap->host_networks.count, 1);
+	CHECK_EQ(SNAPSHOT_ARRAY(p.snap, host_networks, struct prefix)->bits, 24);
 	CHECK_EQ(p.snap->host_addresses.count, 1);
 	struct prefix want = fixture_prefix("192.168.1.5/32");
 	CHECK(addr_equal(SNAPSHOT_ARRAY(p.snap, host_addresses, struct addr), &want.addr));
