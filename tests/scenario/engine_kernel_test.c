@@ -180,14 +180,14 @@ static void send_segment(uint8_t flags)
 }
 
 /* Many at once, so that the engine finds them in one batch. */
-static void send_segments(unsigned n)
+static void send_segments(unsigned n, size_t payload)
 {
 	uint8_t packet[WG_HEADER + 2048];
 	struct wg_path path;
 	uint8_t tos;
 
 	for (unsigned i = 0; i < n; i++) {
-		size_t length = make_segment(ACK, SEGMENT, packet + WG_HEADER);
+		size_t length = make_segment(ACK, payload, packet + WG_HEADER);
 		length = wg_send(clients[0].wg, 0, packet + WG_HEADER, length, now(), &path, &tos);
 		client_transmit(&clients[0], &path, packet, length, tos);
 	}
@@ -229,8 +229,8 @@ static void check_upload(int server)
 	static uint8_t bytes[16 * SEGMENT];
 	uint32_t first = client_seq;
 
-	send_segments(8);
-	send_segments(8);
+	send_segments(8, SEGMENT);
+	send_segments(8, SEGMENT);
 	CHECK_EQ(recv(server, bytes, sizeof(bytes), 0), sizeof(bytes));
 	for (size_t i = 0; i < sizeof(bytes); i++) {
 		size_t in_segment = i % SEGMENT, segment = i - in_segment;
@@ -316,6 +316,25 @@ static void run_tcp_plain(void)
 TEST(tcp_goes_through_without_offloads)
 {
 	in_own_network(run_tcp_plain, 65536);
+}
+
+static void run_tiny(void)
+{
+	uint8_t bytes[16];
+	enter_kernel_mode();
+	int server = connect_to_server();
+	uint64_t writes = counter_get(&counters->node.tun_write_calls);
+	send_segments(8, 1);
+	CHECK_EQ(recv(server, bytes, sizeof(bytes), 0), 8);
+	CHECK_EQ(counter_get(&counters->node.tun_write_calls), writes + 1);
+	CHECK_EQ(counter_get(&counters->node.tun_fallbacks), 0);
+	close(server);
+	leave();
+}
+
+TEST(tiny_segments_do_not_spoil_the_offload)
+{
+	in_own_network(run_tiny, 65536);
 }
 
 static void run_without_tun(void)
@@ -457,6 +476,25 @@ TEST(unknown_peers_are_unreachable)
 	in_own_network(run_nobody_there, 65536);
 }
 
+static void ping_in_fragments4(size_t payload, size_t cut)
+{
+	static uint8_t packet[4096];
+	size_t length = make_echo(CLIENT, "100.64.0.1", payload, 0, packet) - 20;
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t out[2048];
+		size_t at = i * cut, piece = i == 0 ? cut : length - cut;
+		memcpy(out, packet, 20);
+		store16(out + 2, (uint16_t)(20 + piece));
+		store16(out + 4, 9);
+		store16(out + 6, (uint16_t)(at / 8 | (i == 0 ? 0x2000 : 0)));
+		store16(out + 10, 0);
+		checksum_store(checksum_add(0, out, 20), out + 10);
+		memcpy(out + 20, packet + 20 + at, piece);
+		client_send(0, out, 20 + piece);
+	}
+}
+
 /* An echo request of that payload in two fragments, cut at an offset. */
 static void ping_in_fragments6(size_t payload, size_t cut)
 {
@@ -476,6 +514,25 @@ static void ping_in_fragments6(size_t payload, size_t cut)
 		memcpy(out + 48, packet + 40 + at, piece);
 		client_send(0, out, 48 + piece);
 	}
+}
+
+static void run_fragments4(void)
+{
+	struct view view;
+	enter_kernel_mode();
+	uint64_t before = counter_get(&counters->node.tun_write_packets);
+	clients[0].n_inner = 0;
+	ping_in_fragments4(2000, 1200);
+	CHECK_EQ(counter_get(&counters->node.tun_write_packets), before + 1);
+	CHECK_EQ(clients[0].n_inner, 2);
+	view_got(0, 0, &view);
+	CHECK(view.fragment);
+	leave();
+}
+
+TEST(reassembled_ipv4_is_the_kernels_to_cut)
+{
+	in_own_network(run_fragments4, 65536);
 }
 
 static void run_fragments(void)
