@@ -174,6 +174,12 @@ static void send_split(struct kernel *kernel, uint32_t slot, const struct virtio
 	}
 }
 
+/* The kernel asks for groups from :: on any link; that is nobody's fault. */
+static bool is_group6(const struct view *view)
+{
+	return view->version == 6 && view->destination.b[0] == 0xff;
+}
+
 static void on_packet(struct kernel *kernel, const struct virtio_net_hdr *header, size_t length,
 		      mono_t now)
 {
@@ -184,6 +190,8 @@ static void on_packet(struct kernel *kernel, const struct virtio_net_hdr *header
 	enum drop drop = super ? PASS : split_finish_checksum(header, kernel->buffer, length);
 	if (drop == PASS)
 		drop = view_parse(kernel->buffer, length, &view);
+	if (drop == DROP_INNER_ADDRESS && is_group6(&view))
+		drop = DROP_DESTINATION_MULTICAST;
 	if (drop != PASS) {
 		count(kernel, drop);
 		return;
