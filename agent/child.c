@@ -29,30 +29,42 @@ void child_put_down(struct child *child, const char *why)
 	kill(child->pid, SIGKILL);
 }
 
-void child_tell(struct child *child, uint32_t type, const int *fd)
+static void send_to(struct child *child, const struct ipc_header *header, const void *body,
+		    const int *fd)
 {
-	const struct ipc_header header = { .type = type };
 	if (!child_is_alive(child) || child->fd < 0)
 		return;
-
-	int r = ipc_send(child->fd, &header, NULL, fd, fd ? 1 : 0);
+	int r = ipc_send(child->fd, header, body, fd, fd ? 1 : 0);
 	if (r < 0 && r != -EPIPE)
 		child_put_down(child, "does not read its messages");
 }
 
-void child_answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result)
+void child_send(struct child *child, uint32_t type, const void *body, size_t length, const int *fd)
+{
+	const struct ipc_header header = { .type = type, .length = (uint32_t)length };
+	send_to(child, &header, body, fd);
+}
+
+void child_tell(struct child *child, uint32_t type, const int *fd)
+{
+	child_send(child, type, NULL, 0, fd);
+}
+
+void child_reply(struct child *child, const struct ipc_header *request, const void *body,
+		 size_t length)
 {
 	const struct ipc_header header = {
-		.type = type | IPC_ANSWER,
-		.id = id,
-		.length = sizeof(*result),
+		.type = request->type | IPC_ANSWER,
+		.id = request->id,
+		.length = (uint32_t)length,
 	};
-	if (child->fd < 0)
-		return;
+	send_to(child, &header, body, NULL);
+}
 
-	int r = ipc_send(child->fd, &header, result, NULL, 0);
-	if (r < 0 && r != -EPIPE)
-		child_put_down(child, "does not read its answers");
+void child_answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result)
+{
+	const struct ipc_header request = { .type = type, .id = id };
+	child_reply(child, &request, result, sizeof(*result));
 }
 
 /* In the child. fd: its channel to us; peer_fd: the engine's to control. */

@@ -31,6 +31,10 @@ bool child_is_alive(const struct child *child);
 void child_put_down(struct child *child, const char *why);
 void child_close_channel(struct child *child);
 
-/* Both do nothing without a channel, and put down a child that does not read. */
+/* These do nothing without a channel, and put down a child that does not read. */
 void child_tell(struct child *child, uint32_t type, const int *fd);
+/* fd: goes along, stays the caller's; NULL = none. */
+void child_send(struct child *child, uint32_t type, const void *body, size_t length, const int *fd);
+void child_reply(struct child *child, const struct ipc_header *request, const void *body,
+		 size_t length);
 void child_answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result);

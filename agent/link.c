@@ -10,6 +10,7 @@
 
 #define MESSAGES_PER_PASS 64
 #define EVENTS_MAX 256 /* kept while publishing; the counters page knows of the rest */
+#define HEALTHS_MAX 32 /* likewise; what stands is told again to a new control only */
 
 /*
  * DOC: Theory of operation
@@ -24,6 +25,8 @@ struct news {
 	struct ipc_engine hello;
 	struct ipc_event events[EVENTS_MAX];
 	size_t n_events;
+	struct health healths[HEALTHS_MAX];
+	size_t n_healths;
 	bool stop;
 };
 
@@ -31,7 +34,8 @@ struct news {
 struct request {
 	uint32_t id; /* 0 = nothing asked */
 	bool answered;
-	struct ipc_result result;
+	struct ipc_result result;    /* of a snapshot */
+	struct ipc_message *message; /* of anything else: where the answer goes */
 };
 
 struct link {
@@ -78,20 +82,52 @@ static bool take_engine(struct link *link, struct ipc_message *m)
 	return true;
 }
 
-static void take_answer(struct request *request, const struct ipc_message *m)
+static void take_answer(struct request *request, struct ipc_message *m)
 {
 	/* Answers to requests that timed out arrive late, and are of no use. */
 	if (request->id == 0 || m->header.id != request->id)
 		return;
+	request->answered = true;
+	if (request->message) {
+		*request->message = *m;
+		for (int i = 0; i < IPC_FDS_MAX; i++)
+			m->fds[i] = -1;
+		return;
+	}
 	memcpy(&request->result, m->body, sizeof(request->result));
 	request->result.text[sizeof(request->result.text) - 1] = '\0';
-	request->answered = true;
+}
+
+static bool is_answer(const struct ipc_message *m)
+{
+	uint32_t length = m->header.length;
+	switch (m->header.type) {
+	case IPC_SNAPSHOT | IPC_ANSWER:
+	case IPC_FLOW_CUT | IPC_ANSWER:
+		return length == sizeof(struct ipc_result);
+	case IPC_FLOWS | IPC_ANSWER:
+		return length >= sizeof(struct flow_page) &&
+		       (length - sizeof(struct flow_page)) % sizeof(struct flow_row) == 0;
+	case IPC_DOCTOR | IPC_ANSWER:
+		return length % sizeof(struct check) == 0;
+	default:
+		return false;
+	}
 }
 
 static void take_event(struct news *news, const struct ipc_message *m)
 {
 	if (news->n_events < EVENTS_MAX)
 		memcpy(&news->events[news->n_events++], m->body, sizeof(struct ipc_event));
+}
+
+static void take_health(struct news *news, const struct ipc_message *m)
+{
+	if (news->n_healths == HEALTHS_MAX)
+		return;
+	struct health *health = &news->healths[news->n_healths++];
+	memcpy(health, m->body, sizeof(*health));
+	health->id[sizeof(health->id) - 1] = health->text[sizeof(health->text) - 1] = '\0';
 }
 
 /* Both return false for a message that the other side must not send: the channel is of no use. */
@@ -102,8 +138,9 @@ static bool note_supervisor(struct link *link, struct ipc_message *m)
 		return take_engine(link, m);
 	if (m->header.type == IPC_STOP && length == 0)
 		link->news.stop = true;
-	else if (m->header.type == (IPC_SNAPSHOT | IPC_ANSWER) &&
-		 length == sizeof(struct ipc_result))
+	else if (m->header.type == IPC_HEALTH && length == sizeof(struct health))
+		take_health(&link->news, m);
+	else if (is_answer(m))
 		take_answer(&link->to_supervisor, m);
 	else
 		return false;
@@ -118,8 +155,7 @@ static bool note_engine(struct link *link, struct ipc_message *m)
 		link->news.has_hello = true;
 	} else if (m->header.type == IPC_EVENT && length == sizeof(struct ipc_event)) {
 		take_event(&link->news, m);
-	} else if (m->header.type == (IPC_SNAPSHOT | IPC_ANSWER) &&
-		   length == sizeof(struct ipc_result)) {
+	} else if (is_answer(m)) {
 		take_answer(&link->to_engine, m);
 	} else {
 		return false;
@@ -157,7 +193,8 @@ static void receive_engine(struct link *link)
 
 static bool has_news(const struct news *news)
 {
-	return news->lost || news->has_hello || news->n_events > 0 || news->stop;
+	return news->lost || news->has_hello || news->n_events > 0 || news->n_healths > 0 ||
+	       news->stop;
 }
 
 static void deliver(struct link *link, mono_t now)
@@ -167,7 +204,7 @@ static void deliver(struct link *link, mono_t now)
 
 	/* A handler that publishes makes new ones, which the timer delivers. */
 	link->news.lost = link->news.has_hello = link->news.stop = false;
-	link->news.n_events = 0;
+	link->news.n_events = link->news.n_healths = 0;
 
 	if (news.lost)
 		h->on_engine_lost(h->ctx, now);
@@ -175,6 +212,8 @@ static void deliver(struct link *link, mono_t now)
 		h->on_engine(h->ctx, &news.hello, now);
 	for (size_t i = 0; i < news.n_events; i++)
 		h->on_event(h->ctx, &news.events[i], now);
+	for (size_t i = 0; h->on_health && i < news.n_healths; i++)
+		h->on_health(h->ctx, &news.healths[i], now);
 	if (news.stop)
 		h->on_stop(h->ctx, now);
 }
@@ -234,14 +273,12 @@ void link_close(struct link *link)
 	free(link);
 }
 
-/* Asks one side to take the snapshot. false: its queue is full, try later. */
-static bool ask(struct link *link, struct request *request, int fd, int memfd)
+/* Asks one side to take the snapshot. When its queue is full: later. */
+static void offer(struct link *link, struct request *request, int fd, int memfd)
 {
 	const struct ipc_header header = { .type = IPC_SNAPSHOT, .id = ++link->last_id };
-	if (ipc_send(fd, &header, NULL, &memfd, 1) < 0)
-		return false;
-	*request = (struct request){ .id = header.id };
-	return true;
+	if (request->id == 0 && fd >= 0 && ipc_send(fd, &header, NULL, &memfd, 1) == 0)
+		*request = (struct request){ .id = header.id };
 }
 
 static bool is_open(const struct request *request)
@@ -250,16 +287,14 @@ static bool is_open(const struct request *request)
 }
 
 /* Sleeps until something arrives, a full queue may have room, or timeout_ms is over. */
-static void wait_for_messages(struct link *link, int timeout_ms)
+static void wait_for_messages(struct link *link, short engine_events, int timeout_ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = link->supervisor_fd, .events = POLLIN },
-		{ .fd = link->engine_fd, .events = POLLIN },
+		{ .fd = link->engine_fd, .events = engine_events },
 	};
 	if (link->to_supervisor.id == 0)
 		fds[0].events |= POLLOUT;
-	if (link->to_engine.id == 0)
-		fds[1].events |= POLLOUT;
 
 	(void)poll(fds, ARRAY_SIZE(fds), timeout_ms); /* woken early: the caller looks again */
 	receive_supervisor(link);
@@ -272,22 +307,40 @@ static int remaining_ms(struct link *link, mono_t deadline)
 	return ns <= 0 ? 0 : (int)((ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
-/* Until both have answered, the time is over, or the supervisor is gone. */
+static mono_t begin_exchange(struct link *link)
+{
+	link->to_supervisor = link->to_engine = (struct request){ .id = 0 };
+	return mono_add(loop_refresh(link->loop), PUBLISH_TIMEOUT_MS * NS_PER_MS);
+}
+
+/* Messages to the handlers that arrived meanwhile. */
+static void end_exchange(struct link *link)
+{
+	link->to_supervisor = link->to_engine = (struct request){ .id = 0 };
+	if (has_news(&link->news))
+		(void)loop_set_timer(link->loop, &link->deliver_timer, loop_now(link->loop));
+}
+
+/*
+ * Until both have answered, one refuses, the time is over, or the supervisor is
+ * gone. The engine comes second: in kernel mode it forwards into what the
+ * supervisor has set up.
+ */
 static void exchange(struct link *link, int memfd)
 {
-	mono_t deadline = mono_add(loop_refresh(link->loop), PUBLISH_TIMEOUT_MS * NS_PER_MS);
-	link->to_supervisor.id = link->to_engine.id = 0;
-	link->to_supervisor.answered = link->to_engine.answered = false;
+	const struct request *first = &link->to_supervisor, *second = &link->to_engine;
+	mono_t deadline = begin_exchange(link);
 
 	for (int ms = 1; ms > 0 && link->supervisor_fd >= 0; ms = remaining_ms(link, deadline)) {
-		if (link->to_supervisor.id == 0)
-			(void)ask(link, &link->to_supervisor, link->supervisor_fd, memfd);
+		offer(link, &link->to_supervisor, link->supervisor_fd, memfd);
+		bool go_on = first->answered && first->result.error == 0;
 		/* A new engine knows nothing of what the one before it answered. */
-		if (link->to_engine.id == 0 && link->engine_fd >= 0)
-			(void)ask(link, &link->to_engine, link->engine_fd, memfd);
-		if (link->to_supervisor.answered && link->to_engine.answered)
+		if (go_on)
+			offer(link, &link->to_engine, link->engine_fd, memfd);
+		if (first->answered && (!go_on || second->answered))
 			return;
-		wait_for_messages(link, remaining_ms(link, deadline));
+		wait_for_messages(link, go_on && second->id == 0 ? POLLIN | POLLOUT : POLLIN,
+				  remaining_ms(link, deadline));
 	}
 }
 
@@ -301,8 +354,9 @@ static int judge(const struct request *request, const char *who, struct fault *r
 
 	int err = request->result.error < 0 ? request->result.error : -EIO;
 	const char *text = request->result.text[0] ? request->result.text : strerror(-err);
-	/* A port that is taken is the wish's fault; the rest is ours or the machine's. */
-	return fault_set(reterr, err, err == -EADDRINUSE ? "conflict" : "internal", "%s", text);
+	/* A port or a route that is taken is the wish's fault; the rest is ours or the machine's. */
+	bool taken = err == -EADDRINUSE || err == -EEXIST;
+	return fault_set(reterr, err, taken ? "conflict" : "internal", "%s", text);
 }
 
 int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *reterr)
@@ -316,9 +370,34 @@ int link_publish(struct link *link, int memfd, uint64_t revision, struct fault *
 		r = fault_set(reterr, -EIO, "internal",
 			      "the engine applied another revision than the one it was given");
 
-	link->to_supervisor.id = link->to_engine.id = 0;
-	if (has_news(&link->news))
-		(void)loop_set_timer(link->loop, &link->deliver_timer, loop_now(link->loop));
+	end_exchange(link);
+	return r;
+}
+
+int link_ask(struct link *link, bool engine, uint32_t type, const void *body, size_t length,
+	     struct ipc_message *ret_answer)
+{
+	mono_t deadline = begin_exchange(link);
+	struct request *request = engine ? &link->to_engine : &link->to_supervisor;
+	const struct ipc_header header = {
+		.type = type,
+		.id = ++link->last_id,
+		.length = (uint32_t)length,
+	};
+	int fd = engine ? link->engine_fd : link->supervisor_fd;
+	int r = fd < 0 ? -EAGAIN : ipc_send(fd, &header, body, NULL, 0);
+	if (r < 0)
+		return r == -EPIPE ? -EAGAIN : r;
+
+	*request = (struct request){ .id = header.id, .message = ret_answer };
+	/* Its end, when it is the engine's, clears the request. */
+	for (int ms = 1; ms > 0 && is_open(request); ms = remaining_ms(link, deadline)) {
+		if (link->supervisor_fd < 0)
+			break;
+		wait_for_messages(link, POLLIN, remaining_ms(link, deadline));
+	}
+	r = request->answered ? 0 : -EAGAIN;
+	end_exchange(link);
 	return r;
 }
 

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "agent/base/macros.h"
-#include "agent/capability.h"
 #include "agent/control.h"
 #include "agent/isolate.h"
 #include "agent/listen.h"
@@ -22,6 +21,7 @@
 #include "agent/supervisor.h"
 #include "api/client/client.h"
 #include "forwarding/forwarding.h"
+#include "forwarding/plumbing.h"
 
 enum { EXIT_USAGE = 2, EXIT_STATE = 3 };
 
@@ -175,7 +175,7 @@ static int run(const struct options *options)
 				    .counters_fd = -1,
 				    .raw_icmp_fd = -1,
 				    .raw_icmp6_fd = -1 };
-	const char *const *kernel_reasons = capability_kernel_reasons();
+	const char *const *kernel_reasons = plumbing_reasons();
 	if (!mode_is_possible(options, kernel_reasons))
 		return EXIT_FAILURE;
 

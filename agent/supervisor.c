@@ -12,6 +12,7 @@
 #include "agent/child.h"
 #include "agent/notify.h"
 #include "agent/pinger.h"
+#include "agent/supervisor_kernel.h"
 
 #define MESSAGES_PER_PASS 64
 
@@ -22,6 +23,7 @@ struct supervisor {
 	struct loop *loop;
 	struct child children[N_CHILDREN];
 	struct pinger pinger;
+	struct supervisor_kernel kernel;
 
 	mono_t deaths[CRASHES_MAX]; /* the latest, a ring */
 	unsigned n_deaths;
@@ -34,29 +36,6 @@ struct supervisor {
 };
 
 static void stop(struct supervisor *s, int status, mono_t now);
-
-/* Netstack mode asks nothing of the kernel; another mode cannot be had. */
-static void on_snapshot(struct supervisor *s, const struct ipc_message *m)
-{
-	struct ipc_result result = { .error = 0 };
-	union {
-		struct snapshot snapshot;
-		char front[offsetof(struct snapshot, private_key)]; /* the key is not for us */
-	} u;
-	ssize_t n = m->n_fds == 1 ? pread(m->fds[0], u.front, sizeof(u.front), 0) : -1;
-
-	if (n != (ssize_t)sizeof(u.front) || u.snapshot.magic != SNAPSHOT_MAGIC)
-		result.error = -EBADMSG;
-	else if (u.snapshot.mode != MODE_NETSTACK)
-		result.error = -EOPNOTSUPP;
-	else
-		result.revision = u.snapshot.revision;
-
-	if (result.error < 0)
-		snprintf(result.text, sizeof(result.text), "the supervisor cannot apply it: %s",
-			 strerror(-result.error));
-	child_answer(&s->children[CONTROL], IPC_SNAPSHOT, m->header.id, &result);
-}
 
 static void on_ping_done(void *arg, uint32_t id, bool answered)
 {
@@ -107,9 +86,9 @@ static bool dispatch(struct child *child, const struct ipc_message *m, mono_t no
 	bool control = child == &s->children[CONTROL];
 	uint32_t length = m->header.length;
 
-	if (control && m->header.type == IPC_SNAPSHOT && length == 0)
-		on_snapshot(s, m);
-	else if (control && m->header.type == IPC_READY && length <= READY_LINE_MAX)
+	if (control && supervisor_kernel_dispatch(&s->kernel, m))
+		return true;
+	if (control && m->header.type == IPC_READY && length <= READY_LINE_MAX)
 		on_ready(s, m);
 	else if (!control && m->header.type == IPC_PING && length == sizeof(struct ipc_ping))
 		on_ping(s, m, now);
@@ -162,6 +141,7 @@ static int start(struct child *child)
 	if (r < 0)
 		return r;
 	log_debug("%s runs as process %d", child->name, (int)child->pid);
+	supervisor_kernel_greet(&s->kernel, child);
 
 	if (!child_is_alive(engine) || !child_is_alive(control))
 		return 0;
@@ -362,12 +342,16 @@ int supervisor_run(const struct supervisor_conf *conf)
 				    .done = on_ping_done,
 				    .arg = &s };
 	pinger_init(&s.pinger);
+	s.kernel.engine = &s.children[ENGINE];
+	s.kernel.control = &s.children[CONTROL];
+	supervisor_kernel_open(&s.kernel, s.loop, conf->state_dir);
 
 	r = run(&s);
 	if (r < 0)
 		log_error("the event loop failed: %s", strerror(-r));
 	for (int i = 0; i < N_CHILDREN; i++)
 		child_close_channel(&s.children[i]);
+	supervisor_kernel_close(&s.kernel);
 	loop_close(s.loop);
 	return r < 0 ? EXIT_FAILURE : r;
 }

@@ -440,12 +440,30 @@ TEST(a_child_that_sends_nonsense_is_replaced)
 	CHECK_EQ(end(), 0);
 }
 
-static void publish(const struct control_boot *boot, enum mode mode)
+static void publish(const struct control_boot *boot, enum mode mode, bool seal)
 {
-	struct snapshot snapshot = { .magic = SNAPSHOT_MAGIC, .mode = mode, .revision = 3 };
-	int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	const struct snapshot_array nothing = { .offset = sizeof(struct snapshot) };
+	struct snapshot snapshot = {
+		.magic = SNAPSHOT_MAGIC,
+		.version = SNAPSHOT_VERSION,
+		.size = sizeof(snapshot),
+		.mode = mode,
+		.mtu = 1420,
+		.revision = 3,
+		.node_addresses = nothing,
+		.host_addresses = nothing,
+		.host_networks = nothing,
+		.peers = nothing,
+		.prefixes = nothing,
+		.routes = nothing,
+		.rules = nothing,
+		.slots = nothing,
+		.ports = nothing,
+	};
+	int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	const struct ipc_header header = { .type = IPC_SNAPSHOT, .id = 40 + mode };
 	if (write(fd, &snapshot, sizeof(snapshot)) != sizeof(snapshot) ||
+	    (seal && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0) ||
 	    ipc_send(boot->supervisor_fd, &header, NULL, &fd, 1) < 0)
 		say("cannot send");
 	close(fd);
@@ -453,16 +471,16 @@ static void publish(const struct control_boot *boot, enum mode mode)
 
 static void publish_both(const struct control_boot *boot)
 {
-	publish(boot, MODE_NETSTACK);
-	publish(boot, MODE_KERNEL);
+	publish(boot, MODE_NETSTACK, true);
+	publish(boot, MODE_KERNEL, false);
 }
 
-TEST(netstack_asks_nothing_and_kernel_mode_is_refused)
+TEST(netstack_asks_nothing_and_what_could_change_is_refused)
 {
 	part.control_begin = publish_both;
 	begin();
 	expect("control hears 1 error 0 id 42");
-	expect("control hears 1 error -95 id 41");
+	expect("control hears 1 error -74 id 41");
 	kill(supervisor, SIGTERM);
 	expect_end(NULL);
 	CHECK_EQ(end(), 0);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between control's messages and the plumbing. */
+#include "agent/supervisor_kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
+
+static void on_tun(void *ctx, int fd, const struct ipc_tun *tun)
+{
+	struct supervisor_kernel *kernel = ctx;
+	child_send(kernel->engine, IPC_TUN, tun, sizeof(*tun), &fd);
+}
+
+/* The same fault told again is told with its latest words. */
+static void note(struct supervisor_kernel *kernel, const struct health *health)
+{
+	size_t i = 0;
+	while (i < kernel->n_standing && strcmp(kernel->standing[i].id, health->id) != 0)
+		i++;
+	if (i < kernel->n_standing && !health->active)
+		kernel->standing[i] = kernel->standing[--kernel->n_standing];
+	else if (health->active && i < HEALTHS_MAX)
+		kernel->standing[i] = *health;
+	if (health->active && i == kernel->n_standing && i < HEALTHS_MAX)
+		kernel->n_standing++;
+}
+
+static void on_health(void *ctx, const struct health *health)
+{
+	struct supervisor_kernel *kernel = ctx;
+	if (health->active)
+		log_warn("%s: %s", health->id, health->text);
+	else
+		log_info("%s: %s", health->id, health->text);
+	note(kernel, health);
+	child_send(kernel->control, IPC_HEALTH, health, sizeof(*health), NULL);
+}
+
+void supervisor_kernel_open(struct supervisor_kernel *kernel, struct loop *loop,
+			    const char *state_dir)
+{
+	const struct plumbing_handlers handlers = {
+		.ctx = kernel,
+		.on_tun = on_tun,
+		.on_health = on_health,
+	};
+	int r = plumbing_open(loop, state_dir, &handlers, &kernel->plumbing);
+	if (r < 0)
+		log_warn("kernel mode cannot be had: %s", strerror(-r));
+}
+
+void supervisor_kernel_close(struct supervisor_kernel *kernel)
+{
+	plumbing_close(kernel->plumbing);
+	kernel->plumbing = NULL;
+}
+
+void supervisor_kernel_greet(struct supervisor_kernel *kernel, struct child *child)
+{
+	struct ipc_tun tun;
+	int fd = kernel->plumbing ? plumbing_tun(kernel->plumbing, &tun) : -1;
+	if (child->is_engine && fd >= 0)
+		on_tun(kernel, fd, &tun);
+	for (size_t i = 0; !child->is_engine && i < kernel->n_standing; i++)
+		child_send(child, IPC_HEALTH, &kernel->standing[i], sizeof(struct health), NULL);
+}
+
+static int apply_map(struct supervisor_kernel *kernel, const struct snapshot *snap, size_t size,
+		     struct ipc_result *result)
+{
+	int r = snapshot_check(snap, size);
+	if (r < 0)
+		return r;
+	if (kernel->plumbing)
+		r = plumbing_apply(kernel->plumbing, snap, result->text);
+	else if (snap->mode != MODE_NETSTACK)
+		r = -EOPNOTSUPP;
+	result->revision = snap->revision;
+	return r;
+}
+
+static int apply(struct supervisor_kernel *kernel, int memfd, struct ipc_result *result)
+{
+	struct stat st;
+	int seals = fcntl(memfd, F_GET_SEALS);
+	if (seals < 0 || fstat(memfd, &st) < 0)
+		return -errno;
+	if ((seals & SEALS) != SEALS || st.st_size < (off_t)sizeof(struct snapshot))
+		return -EBADMSG;
+
+	/* Private: kernels before 6.7 refuse to share a sealed file, even for reading. */
+	size_t size = (size_t)st.st_size;
+	void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, memfd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	int r = apply_map(kernel, map, size, result);
+	munmap(map, size);
+	return r;
+}
+
+static void on_snapshot(struct supervisor_kernel *kernel, const struct ipc_message *m)
+{
+	struct ipc_result result = { .error = -EBADMSG };
+	if (m->n_fds == 1)
+		result.error = apply(kernel, m->fds[0], &result);
+	if (result.error < 0 && result.text[0] == '\0')
+		snprintf(result.text, sizeof(result.text), "the supervisor cannot apply it: %s",
+			 strerror(-result.error));
+	child_answer(kernel->control, IPC_SNAPSHOT, m->header.id, &result);
+}
+
+static void on_doctor(struct supervisor_kernel *kernel, const struct ipc_message *m)
+{
+	static struct check rows[PLUMBING_CHECKS_MAX];
+	size_t n = kernel->plumbing ? plumbing_doctor(kernel->plumbing, rows) : 0;
+	child_reply(kernel->control, &m->header, rows, n * sizeof(rows[0]));
+}
+
+bool supervisor_kernel_dispatch(struct supervisor_kernel *kernel, const struct ipc_message *m)
+{
+	uint32_t type = m->header.type, length = m->header.length;
+
+	if (type == IPC_SNAPSHOT && length == 0)
+		on_snapshot(kernel, m);
+	else if (type == IPC_DOCTOR && length == 0)
+		on_doctor(kernel, m);
+	else
+		return false;
+	return true;
+}
