@@ -122,6 +122,13 @@ static void on_event(void *ctx, const struct ipc_event *event, mono_t now)
 	agent_on_event(c->agent, event, now);
 }
 
+static void on_health(void *ctx, const struct health *health, mono_t now)
+{
+	struct control *c = ctx;
+	(void)now;
+	agent_on_health(c->agent, health);
+}
+
 static void on_stop(void *ctx, mono_t now)
 {
 	struct control *c = ctx;
@@ -146,6 +153,7 @@ static int open_link(struct control *c)
 		.on_engine = on_engine,
 		.on_engine_lost = on_engine_lost,
 		.on_event = on_event,
+		.on_health = on_health,
 		.on_stop = on_stop,
 	};
 	int r = map_counters(c);
