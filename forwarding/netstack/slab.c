@@ -28,6 +28,7 @@
 #endif
 
 #define SMALLEST 32u
+#define TRIM_MAX 128u /* spans: some hundred microseconds */
 
 static size_t size_of_class(unsigned class)
 {
@@ -113,6 +114,7 @@ static uint32_t take_span(struct slab *slab)
 	if (n != SLAB_NONE) {
 		take_out(slab, &slab->first_kept, n);
 		slab->n_kept--;
+		slab->unused = slab->n_kept < slab->unused ? slab->n_kept : slab->unused;
 	} else if (slab->first_bare != SLAB_NONE) {
 		n = slab->first_bare;
 		take_out(slab, &slab->first_bare, n);
@@ -120,18 +122,6 @@ static uint32_t take_span(struct slab *slab)
 		n = slab->n_touched++;
 	}
 	return n;
-}
-
-static void give_span(struct slab *slab, uint32_t n)
-{
-	if (slab->n_kept < SLAB_KEPT_MAX) {
-		slab->n_kept++;
-		push(slab, &slab->first_kept, n);
-		return;
-	}
-	/* What is not given back is only not given back. */
-	(void)madvise(memory_of(slab, n), SLAB_SPAN, MADV_DONTNEED);
-	push(slab, &slab->first_bare, n);
 }
 
 static bool is_full(const struct slab_span *span)
@@ -195,16 +185,20 @@ void slab_give(struct slab *slab, void *object)
 	if (--span->used > 0)
 		return;
 	take_out(slab, list, n);
-	give_span(slab, n);
+	push(slab, &slab->first_kept, n);
+	slab->n_kept++;
 }
 
-void slab_trim(struct slab *slab)
+uint32_t slab_trim(struct slab *slab)
 {
-	while (slab->first_kept != SLAB_NONE) {
+	for (uint32_t i = 0; i < TRIM_MAX && slab->unused > 0; i++, slab->unused--) {
 		uint32_t n = slab->first_kept;
 		take_out(slab, &slab->first_kept, n);
 		slab->n_kept--;
+		/* What is not given back is only not given back. */
 		(void)madvise(memory_of(slab, n), SLAB_SPAN, MADV_DONTNEED);
 		push(slab, &slab->first_bare, n);
 	}
+	slab->unused = slab->n_kept;
+	return slab->n_kept;
 }

@@ -10,12 +10,11 @@
  *
  * The space is cut into spans of 64 KiB. A span in use belongs to one class
  * and holds objects of that class' size only; a span whose last object comes
- * back is free for any class. Some free spans keep their pages for the next
- * burst, those beyond give theirs back to the system.
+ * back is free for any class. Free spans keep their pages until slab_trim has
+ * seen them unused for a while: what comes and goes costs no page faults.
  */
 #define SLAB_SPAN 65536u     /* also the largest object */
 #define SLAB_CLASSES 23	     /* 32, 48, 64, 96, ... 49152, 65536 */
-#define SLAB_KEPT_MAX 128u   /* free spans that stay resident */
 #define SLAB_NONE UINT32_MAX /* instead of a span's number */
 
 struct slab_span {
@@ -32,6 +31,7 @@ struct slab {
 	uint32_t n_spans, n_touched; /* spans beyond have never been used */
 	uint32_t with_room[SLAB_CLASSES];
 	uint32_t first_kept, n_kept; /* free, resident */
+	uint32_t unused;	     /* how many of them nobody wanted since the last trim */
 	uint32_t first_bare;	     /* free, not resident */
 	size_t used; /* bytes of objects that are out, rounded up to their classes */
 };
@@ -45,5 +45,8 @@ void *slab_take(struct slab *slab, size_t size);
 /* NULL is fine. */
 void slab_give(struct slab *slab, void *object);
 
-/* Gives the pages of all free spans back. */
-void slab_trim(struct slab *slab);
+/*
+ * Gives the pages of spans back that were free all the time since the last
+ * call, some at a time. How many free spans still have theirs.
+ */
+uint32_t slab_trim(struct slab *slab);

@@ -184,6 +184,7 @@ static bool reset_is_due(const struct tcp_flow *flow)
 
 void tcp_flow_settle(struct tcp_flow *flow, mono_t now)
 {
+	tcp_trim_set(flow->relay, now);
 	if (flow->phase != TCP_DIALING && flow->phase != TCP_OVER) {
 		if (flow->failed || reset_is_due(flow)) {
 			tcp_flow_cut(flow, now);

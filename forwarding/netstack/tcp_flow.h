@@ -115,7 +115,7 @@ struct tcp_relay {
 	struct tcp_flow_list ticking; /* need lwIP's timers */
 	struct tcp_flow_list waiting; /* TIME_WAIT, oldest first */
 	struct tcp_flow_list again;   /* stopped by fairness, not by a limit */
-	struct timer tick, resume;
+	struct timer tick, resume, trim;
 	bool odd_tick;
 	struct pool batch; /* pbufs over packets of this batch */
 	uint32_t n_borrowed;
@@ -168,6 +168,9 @@ void tcp_timer_set(struct tcp_flow *flow, mono_t now);
 void tcp_timer_fired(void *arg, mono_t now);
 void tcp_tick_set(struct tcp_flow *flow, bool needed, mono_t now);
 void tcp_tick(void *arg, mono_t now);
+/* Memory may have come back. */
+void tcp_trim_set(struct tcp_relay *relay, mono_t now);
+void tcp_trim(void *arg, mono_t now);
 
 /* tcp_batch.c: packets of a batch, joined into few calls into lwIP. */
 int tcp_batch_init(struct pool *pool);

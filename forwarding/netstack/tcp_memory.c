@@ -24,8 +24,19 @@ int tcp_memory_open(uint32_t flows_max, struct counters *counters)
 
 void tcp_memory_rest(void)
 {
-	slab_trim(&slab);
+	while (slab_trim(&slab) > 0)
+		;
 	drops_counters = NULL;
+}
+
+bool tcp_memory_is_slack(void)
+{
+	return slab.n_kept > 0;
+}
+
+void tcp_memory_trim(void)
+{
+	slab_trim(&slab);
 }
 
 void *tcp_memory_take(size_t size)

@@ -2,6 +2,7 @@
 /* All memory of relayed connections, ours and lwIP's: one slab for the process, as lwIP knows no other way. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "schema/counters.h"
@@ -13,6 +14,11 @@
 int tcp_memory_open(uint32_t flows_max, struct counters *counters);
 /* Between two relays: nothing may be out. The space stays, its pages go. */
 void tcp_memory_rest(void);
+
+/* Are there pages that nobody uses? Then tcp_memory_trim is to be called now and then. */
+bool tcp_memory_is_slack(void);
+/* Gives those back that nobody used since the last call. */
+void tcp_memory_trim(void);
 
 /* NULL: full, counted as DROP_MEMORY. zeroed: as it says. */
 void *tcp_memory_take(size_t size);

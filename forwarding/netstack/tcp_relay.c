@@ -34,6 +34,7 @@ int tcp_relay_open(struct netstack *ns, struct tcp_relay **ret_relay)
 	TAILQ_INIT(&relay->waiting);
 	TAILQ_INIT(&relay->again);
 	relay->tick = (struct timer){ .fn = tcp_tick, .arg = relay };
+	relay->trim = (struct timer){ .fn = tcp_trim, .arg = relay };
 	relay->resume = (struct timer){ .fn = tcp_resume, .arg = relay };
 	*ret_relay = relay;
 	return 0;
@@ -57,6 +58,7 @@ void tcp_relay_close(struct tcp_relay *relay, mono_t now)
 	flow_each(relay->ns->flows, close_flow, &closing);
 	loop_cancel_timer(relay->ns->host->loop, &relay->tick);
 	loop_cancel_timer(relay->ns->host->loop, &relay->resume);
+	loop_cancel_timer(relay->ns->host->loop, &relay->trim);
 	tcp_memory_give(relay->chunk);
 	tcp_memory_rest();
 	pool_release(&relay->batch);

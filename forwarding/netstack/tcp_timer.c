@@ -3,11 +3,13 @@
 #include "forwarding/netstack/lwip_glue.h"
 
 #include "agent/base/macros.h"
+#include "forwarding/netstack/tcp_memory.h"
 
 #define KEEPALIVES_MAX 5
 #define KEEPALIVE_S 75
 #define DRAIN_CHECK_MS 10
 #define WAIT_NS (2 * (int64_t)TCP_MSL * NS_PER_MS)
+#define TRIM_NS NS_PER_S
 #define TICK_NS ((int64_t)TCP_TMR_INTERVAL * NS_PER_MS)
 
 /* Until when a flow may be silent. */
@@ -141,4 +143,17 @@ void tcp_tick(void *arg, mono_t now)
 	glue_ticked(relay->odd_tick);
 	if (!TAILQ_EMPTY(&relay->ticking))
 		arm_tick(relay, now);
+}
+
+void tcp_trim_set(struct tcp_relay *relay, mono_t now)
+{
+	/* Without memory for it the next event of any flow tries again. */
+	if (!relay->trim.place && tcp_memory_is_slack())
+		(void)loop_set_timer(relay->ns->host->loop, &relay->trim, mono_add(now, TRIM_NS));
+}
+
+void tcp_trim(void *arg, mono_t now)
+{
+	tcp_memory_trim();
+	tcp_trim_set(arg, now);
 }
