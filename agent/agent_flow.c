@@ -48,7 +48,7 @@ int agent_flows(struct agent *agent, const struct flow_query *query, struct flow
 		return write_fault(reterr, -ENOMEM);
 
 	struct flow_query asked = *query;
-	struct flow_page page;
+	struct flow_page page = { .count = 0 };
 	asked.limit = MIN(asked.limit, (uint32_t)FLOW_ROWS_MAX);
 	int r = ask(agent, IPC_FLOWS, &asked, sizeof(asked), answer);
 	if (r == 0) {
