@@ -302,7 +302,7 @@ def test_routes(call):
     assert call("PATCH", "/v1/routes/{id}", {"enabled": True, "approved": False}, id=route["id"]).json["state"] == "proposed"
     same = call("GET", "/v1/routes/{id}", id=route["id"])
     assert call("PUT", "/v1/routes/{id}", same.json, id=route["id"]).headers["ETag"] == same.headers["ETag"]
-    wrong = call("POST", "/v1/routes", {"prefix": "10.0.0.1/8", "via": "one", "snat": "masquerade", "map_to": "10.1.0.0/16",
+    wrong = call("POST", "/v1/routes", {"prefix": "10.0.0.1/8", "via": "nobody", "snat": "masquerade", "map_to": "10.1.0.0/16",
                                         "ports": ["9-8", "x"], "protocols": ["sctp"], "peers": ["nobody"]})
     assert {e["pointer"] for e in wrong.json["errors"]} == \
         {"/prefix", "/via", "/snat", "/map_to", "/ports/0", "/ports/1", "/protocols/0", "/peers/0"}
