@@ -117,6 +117,23 @@ int engine_run(const struct engine_boot *boot);
 int forwarding_explain(const struct snapshot *snap, const struct explain_query *query,
 		       struct explain_result *ret_result);
 
+/*
+ * Whether a flow may be, by the filter of the packet path: for who looks at
+ * flows after a change of snapshot. Nothing of snap (checked) is kept. 0 or
+ * -ENOMEM.
+ */
+struct forwarding_judge;
+struct forwarding_flow {
+	uint32_t slot;
+	uint8_t protocol;
+	struct endpoint dialled;
+	struct addr final; /* where it goes */
+};
+int forwarding_judge_new(const struct snapshot *snap, struct forwarding_judge **ret_judge);
+void forwarding_judge_free(struct forwarding_judge *judge);
+bool forwarding_judge_allows(const struct forwarding_judge *judge,
+			     const struct forwarding_flow *flow);
+
 /* Keys for agent/, so that only forwarding/wg/ knows the cryptography. See wg/wg.h. */
 int forwarding_public_key(const struct wg_key *private_key, struct wg_key *ret_public);
 void forwarding_generate_private_key(struct wg_key *ret_key);
