@@ -44,9 +44,16 @@ static enum drop guard(void *ctx, const struct addr *destination)
 			      : DROP_DESTINATION_GUARDED;
 }
 
+/* A peer that never came is not there: whoever sends to it is told at once. */
 static uint32_t admit_out(void *ctx, const struct view *view, mono_t now)
 {
-	return engine_admit_out(ctx, view, now);
+	struct engine *engine = ctx;
+
+	uint32_t slot = engine_admit_out(engine, view, now);
+	if (slot == UINT32_MAX || wg_reachable(engine->wg, slot))
+		return slot;
+	engine_count(engine, DROP_PEER_NO_ENDPOINT, 1);
+	return UINT32_MAX;
 }
 
 static void resolve(void *ctx, uint32_t slot, const struct addr *dialled, struct addr *ret_final,

@@ -211,6 +211,12 @@ uint32_t wg_owner(const struct wg *wg, const struct addr *destination)
 	return allowedips_find(&wg->allowedips, destination);
 }
 
+bool wg_reachable(const struct wg *wg, uint32_t slot)
+{
+	const struct peer *peer = wg_peer(wg, slot);
+	return peer && peer_has_endpoint(peer);
+}
+
 void wg_forget_source(struct wg *wg, uint32_t slot)
 {
 	struct peer *peer = wg_peer(wg, slot);

@@ -108,6 +108,8 @@ enum drop wg_receive(struct wg *wg, const struct wg_path *path, uint8_t *data, s
 bool wg_source_allowed(const struct wg *wg, uint32_t slot, const struct addr *source);
 /* The slot that owns an address, or UINT32_MAX. */
 uint32_t wg_owner(const struct wg *wg, const struct addr *destination);
+/* Is it known where the peer of slot is? Else wg_send drops what is for it. */
+bool wg_reachable(const struct wg *wg, uint32_t slot);
 
 /*
  * Encrypts one inner packet in place. There must be WG_HEADER bytes of room in

@@ -451,27 +451,34 @@ TEST(lost_device_is_replaced)
 	in_own_network(run_new_tun, 65536);
 }
 
-static void run_nobody_there(void)
+static void check_unreachable(const char *text, enum drop drop)
 {
 	int on = 1;
 	char byte = 0;
-	struct endpoint to = { .addr = address("100.64.0.99"), .port = 9 };
+	struct endpoint to = { .addr = address(text), .port = 9 };
 	struct sockaddr_storage sa;
 	socklen_t length = endpoint_to_sockaddr(&to, &sa);
-	enter_kernel_mode();
 
 	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
 	CHECK_EQ(connect(fd, (struct sockaddr *)&sa, length), 0);
 	CHECK_EQ(send(fd, &byte, 1, 0), 1);
 	settle();
-	CHECK_EQ(drops(DROP_PEER_UNKNOWN), 1);
+	CHECK_EQ(drops(drop), 1);
 	CHECK_EQ(recv(fd, &byte, 1, 0), -1);
 	CHECK_EQ(errno, EHOSTUNREACH);
+}
+
+static void run_nobody_there(void)
+{
+	enter_kernel_mode();
+	check_unreachable("100.64.0.99", DROP_PEER_UNKNOWN);
+	/* A peer that has not come yet. */
+	check_unreachable("100.64.0.11", DROP_PEER_NO_ENDPOINT);
 	leave();
 }
 
-TEST(unknown_peers_are_unreachable)
+TEST(peers_that_are_not_there_are_unreachable)
 {
 	in_own_network(run_nobody_there, 65536);
 }
