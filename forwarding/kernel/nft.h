@@ -21,8 +21,9 @@
 struct nft;
 
 /*
- * Makes the table, empty. -EPERM: no CAP_NET_ADMIN; -EOPNOTSUPP: the kernel
- * has no nftables, or none with owners (Linux 5.12); else negative errno.
+ * Makes the table, empty. -EPERM: no CAP_NET_ADMIN; -EOPNOTSUPP, -EINVAL: the
+ * kernel has no nftables, or none with owners (Linux 5.12); -EPROTONOSUPPORT:
+ * no netfilter at all, or forbidden; else negative errno.
  */
 int nft_open(struct nft **ret_nft);
 /* Removes the table. NULL is fine. */

@@ -212,6 +212,30 @@ static void run_closed(void)
 	free(before);
 }
 
+static int open_descriptors(void)
+{
+	CHECK_EQ(command("ls /proc/%d/fd | wc -l", getpid()), 0);
+	return (int)strtol(command_output, NULL, 10);
+}
+
+static void run_closed_often(void)
+{
+	command_be_root();
+	int before = open_descriptors();
+	for (int i = 0; i < 20; i++) {
+		begin();
+		apply();
+		CHECK_EQ(nft_intact(nft), 1);
+		nft_close(nft);
+	}
+	CHECK_EQ(open_descriptors(), before);
+}
+
+TEST(closing_gives_back_all_descriptors)
+{
+	in_own_network(run_closed_often, 65536);
+}
+
 TEST(closing_leaves_the_rules_of_the_host_as_before)
 {
 	in_own_network(run_closed, 65536);
