@@ -115,6 +115,36 @@ static void on_snapshot(struct supervisor_kernel *kernel, const struct ipc_messa
 	child_answer(kernel->control, IPC_SNAPSHOT, m->header.id, &result);
 }
 
+static void on_flows(struct supervisor_kernel *kernel, const struct ipc_message *m)
+{
+	static struct {
+		struct flow_page page;
+		struct flow_row rows[FLOW_ROWS_MAX];
+	} answer;
+	struct flow_query query;
+	size_t count = 0;
+	bool more = false;
+
+	memcpy(&query, m->body, sizeof(query));
+	query.limit = MIN(query.limit, (uint32_t)FLOW_ROWS_MAX);
+	if (kernel->plumbing &&
+	    plumbing_flows(kernel->plumbing, &query, answer.rows, &count, &more) < 0)
+		count = 0;
+	answer.page = (struct flow_page){ .count = (uint32_t)count, .more = more };
+	child_reply(kernel->control, &m->header, &answer,
+		    offsetof(__typeof__(answer), rows) + count * sizeof(struct flow_row));
+}
+
+static void on_flow_cut(struct supervisor_kernel *kernel, const struct ipc_message *m)
+{
+	struct ipc_result result = { .error = -ENOENT };
+	uint64_t id;
+	memcpy(&id, m->body, sizeof(id));
+	if (kernel->plumbing)
+		result.error = plumbing_cut(kernel->plumbing, id);
+	child_answer(kernel->control, IPC_FLOW_CUT, m->header.id, &result);
+}
+
 static void on_doctor(struct supervisor_kernel *kernel, const struct ipc_message *m)
 {
 	static struct check rows[PLUMBING_CHECKS_MAX];
@@ -128,6 +158,10 @@ bool supervisor_kernel_dispatch(struct supervisor_kernel *kernel, const struct i
 
 	if (type == IPC_SNAPSHOT && length == 0)
 		on_snapshot(kernel, m);
+	else if (type == IPC_FLOWS && length == sizeof(struct flow_query))
+		on_flows(kernel, m);
+	else if (type == IPC_FLOW_CUT && length == sizeof(uint64_t))
+		on_flow_cut(kernel, m);
 	else if (type == IPC_DOCTOR && length == 0)
 		on_doctor(kernel, m);
 	else

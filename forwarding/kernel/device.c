@@ -91,6 +91,14 @@ static void note_route(void *ctx, const struct netlink_route *route)
 	}
 }
 
+static bool has_all(const struct found_routes *found)
+{
+	for (size_t i = 0; i < found->wanted->n_routes; i++)
+		if (!found->there[i])
+			return false;
+	return true;
+}
+
 static int name_conflict(const struct netlink_route *route, char text[FAULT_TEXT_MAX])
 {
 	char prefix[PREFIX_TEXT_SIZE], name[IF_NAMESIZE];
@@ -146,7 +154,10 @@ static int settle_routes(struct netlink *netlink, const struct tun *tun,
 {
 	_cleanup_(freep) bool *there = calloc(wanted->n_routes + 1, sizeof(bool));
 	struct found_routes found = { .wanted = wanted, .ifindex = tun->ifindex, .there = there };
-	int r = there ? netlink_routes(netlink, 0, note_route, &found) : -ENOMEM;
+	int r = there ? netlink_routes(netlink, tun->ifindex, note_route, &found) : -ENOMEM;
+	/* The host's may be a whole internet of routes: they are read only when one is to be added. */
+	if (r == 0 && !has_all(&found))
+		r = netlink_routes(netlink, 0, note_route, &found);
 	if (r < 0) {
 		snprintf(text, FAULT_TEXT_MAX, "cannot list routes: %s", strerror(-r));
 		return r;

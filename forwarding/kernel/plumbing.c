@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forwarding/kernel/conntrack.h"
 #include "forwarding/kernel/device.h"
 #include "forwarding/kernel/inside.h"
 
@@ -60,6 +61,8 @@ static void take_down(struct plumbing *p)
 	if (p->journal.fd >= 0)
 		(void)sysctl_restore(&p->journal);
 	drop_tun(p);
+	if (p->snap)
+		(void)conntrack_cut_all(p->snap);
 	nft_close(p->nft);
 	p->nft = NULL;
 	wanted_release(&p->wanted);
@@ -176,6 +179,9 @@ static int change(struct plumbing *p, const struct snapshot *snap, struct wanted
 		return r;
 	}
 
+	/* The filter judges first packets: what was let in earlier is cut here. */
+	if (p->snap)
+		(void)conntrack_cut_denied(p->snap, copy, p->nft);
 	free(p->snap);
 	p->snap = copy;
 	struct wanted old = p->wanted;
@@ -279,4 +285,19 @@ int plumbing_part_repair(struct plumbing *p, enum part part, char ret_text[FAULT
 		r = switches_prepare(&switches, ret_text);
 		return r == 0 ? switches_forward(&switches, &p->journal, ret_text) : r;
 	}
+}
+
+int plumbing_flows(struct plumbing *p, const struct flow_query *query, struct flow_row *ret_rows,
+		   size_t *ret_count, bool *ret_more)
+{
+	if (p->snap)
+		return conntrack_flows(p->snap, query, ret_rows, ret_count, ret_more);
+	*ret_count = 0;
+	*ret_more = false;
+	return 0;
+}
+
+int plumbing_cut(struct plumbing *p, uint64_t id)
+{
+	return p->snap ? conntrack_cut(p->snap, p->nft, id) : -ENOENT;
 }

@@ -75,10 +75,10 @@ static bool says(const char *command, const char *words)
 	return strstr(output(command, said), words) != NULL;
 }
 
-/* All that plumbing may touch. Numbers of interfaces grow, so they are left out. */
+/* All that plumbing may touch. */
 static const char *look(char said[OUTPUT_MAX])
 {
-	return output("ip -o address show | sed 's/^[0-9]*: //; s/valid_lft.*//'; "
+	return output("ip -br address; "
 		      "ip route show table all; ip -6 route show table all; ip rule; ip -6 rule; "
 		      "nft list ruleset; sysctl -a 2>/dev/null | "
 		      "grep -E '^net\\.(ipv[46]\\.(ip_|conf)|netfilter)'",
