@@ -277,15 +277,35 @@ static const struct {
 	{ "icmpv6", PROTOCOL_ICMPV6 },
 };
 
+static int protocol_by_name(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (strcmp(text, protocols[i].name) == 0)
+			return protocols[i].number;
+	return -EINVAL;
+}
+
+int protocol_parse(const char *text, uint8_t *ret_protocol)
+{
+	int number = protocol_by_name(text);
+	size_t digits = strspn(text, "0123456789");
+
+	if (number < 0 && digits >= 1 && digits <= 3 && text[digits] == '\0')
+		number = (int)strtol(text, NULL, 10);
+	if (number < 0 || number > UINT8_MAX)
+		return -EINVAL;
+	*ret_protocol = (uint8_t)number;
+	return 0;
+}
+
 static void protocol_decode(struct decode *at, const json_t *value, void *place, void *beside)
 {
 	(void)beside;
 	json_int_t number = json_is_integer(value) ? json_integer_value(value) : -1;
 
-	for (size_t i = 0; json_is_string(value) && i < ARRAY_SIZE(protocols); i++)
-		if (strcmp(json_string_value(value), protocols[i].name) == 0)
-			number = protocols[i].number;
-	if (number < 0 || number > 255)
+	if (json_is_string(value))
+		number = protocol_by_name(json_string_value(value));
+	if (number < 0 || number > UINT8_MAX)
 		decode_wrong(at, "value",
 			     "This must be tcp, udp, icmp, icmpv6 or a protocol number.");
 	else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* /v1/dataplane */
 #include <errno.h>
+#include <string.h>
 
 #include "api/condition.h"
 #include "api/problem.h"
@@ -30,7 +31,7 @@ static json_t *capability_json(bool available, const char *const reasons[])
 	json_t *list = json_array();
 
 	for (size_t i = 0; reasons[i]; i++)
-		json_array_append_new(list, json_string(reasons[i]));
+		json_array_append_new(list, json_text(reasons[i]));
 	json_object_set_new(json, "available", json_boolean(available));
 	json_object_set_new(json, "reasons", list);
 	return json;
@@ -46,7 +47,7 @@ json_t *dataplane_json(const struct dataplane_status *status)
 	json_object_set_new(json, "actual", json_string(mode_names[status->actual]));
 	json_object_set_new(json, "phase", json_string(phase_names[status->phase]));
 	json_object_set_new(json, "since", codec_time.encode(&status->since, NULL));
-	json_object_set_new(json, "reason", json_string(status->reason));
+	json_object_set_new(json, "reason", json_text(status->reason));
 	json_object_set_new(json, "revision_applied",
 			    json_integer((json_int_t)status->revision_applied));
 	json_object_set_new(netstack, "icmp", json_string(status->icmp ? status->icmp : "none"));
@@ -75,30 +76,40 @@ void dataplane_get(struct request *req)
 	answer_resource(req, 200, status.revision, dataplane_json(&status));
 }
 
-static uint64_t flows_now(struct agent *agent)
+/* false: a problem has been answered. */
+static bool add_impact(struct request *req, enum mode desired, json_t *json)
 {
-	struct agent_status status;
-
-	if (agent_status_get(agent, &status) < 0 || !status.counters)
-		return 0;
-	const struct node_counters *node = &status.counters->node;
-	return counter_get(&node->flows_tcp) + counter_get(&node->flows_udp) +
-	       counter_get(&node->flows_icmp);
-}
-
-/* What the change would cost. Relayed flows end where netstack mode does; packets do not. */
-static json_t *impact_json(struct agent *agent, enum mode before, enum mode after)
-{
-	json_t *json = json_object();
+	struct dataplane_impact impact = { 0 };
 	json_t *lost = json_array();
 
-	if (before == MODE_KERNEL && after == MODE_NETSTACK)
-		json_array_append_new(lost, json_string("all but tcp, udp and icmp echo"));
-	json_object_set_new(json, "flows_cut",
-			    json_integer(before == after ? 0 : (json_int_t)flows_now(agent)));
-	json_object_set_new(json, "source_address_change", json_false());
-	json_object_set_new(json, "protocols_lost", lost);
-	return json;
+	int r = agent_dataplane_impact(req->agent, desired, &impact);
+	for (size_t i = 0; r == 0 && impact.protocols_lost[i]; i++)
+		json_array_append_new(lost, json_text(impact.protocols_lost[i]));
+	json_object_set_new(json, "impact",
+			    json_pack("{s:I, s:b, s:o}", "flows_cut", (json_int_t)impact.flows_cut,
+				      "source_address_change", impact.source_address_change,
+				      "protocols_lost", lost));
+	if (r < 0) {
+		const struct fault fault = { .text = "The data plane does not answer just now." };
+		answer_fault(req, r, &fault);
+	}
+	return r == 0;
+}
+
+/* Known reasons are a list of their own; else the sentence of the switch that failed is the only one. */
+static void answer_impossible(struct request *req, int err, enum mode desired,
+			      const struct dataplane_status *old, struct fault *fault)
+{
+	const char *const *known =
+		desired == MODE_NETSTACK ? old->netstack_reasons : old->kernel_reasons;
+	char why[FAULT_TEXT_MAX];
+	const char *const only[] = { why, NULL };
+
+	memcpy(why, fault->text, sizeof(why));
+	if (known[0])
+		fault_set(fault, err, fault->problem, "The mode %s is not possible here.",
+			  mode_names[desired]);
+	answer_fault_reasons(req, err, fault, known[0] ? known : only);
 }
 
 static void put_wish(struct request *req, enum mode desired, struct agent_write *write,
@@ -109,9 +120,7 @@ static void put_wish(struct request *req, enum mode desired, struct agent_write 
 
 	int r = agent_dataplane_put(req->agent, desired, write, &status, &fault);
 	if (r == -EOPNOTSUPP) {
-		answer_fault_reasons(req, r, &fault,
-				     desired == MODE_KERNEL ? old->kernel_reasons
-							    : old->netstack_reasons);
+		answer_impossible(req, r, desired, old, &fault);
 		return;
 	}
 	if (r < 0) {
@@ -120,10 +129,10 @@ static void put_wish(struct request *req, enum mode desired, struct agent_write 
 	}
 
 	json_t *json = dataplane_json(&status);
-	if (write->dry_run)
-		json_object_set_new(json, "impact",
-				    impact_json(req->agent, old->actual, status.actual));
-	answer_resource(req, 200, status.revision, json);
+	if (!write->dry_run || add_impact(req, desired, json))
+		answer_resource(req, 200, status.revision, json);
+	else
+		json_decref(json);
 }
 
 void dataplane_put(struct request *req)

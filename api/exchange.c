@@ -216,7 +216,8 @@ static void count_answer(struct http_counts *counts, const struct request *req)
 /* Writes leave a line in the log; reads only when asked for. */
 static void log_answer(const struct request *req, const char *method)
 {
-	bool read = !req->route || req->method == METHOD_GET;
+	bool read = !req->route || req->method == METHOD_GET ||
+		    scopes_have(scopes_read(), req->route->scope);
 	char who[32] = "tcp";
 
 	if (!req->caller->tcp)

@@ -140,9 +140,6 @@ static void decode_list(struct decode *at, const struct field *field, const json
 	*count = n;
 }
 
-static void decode_object(struct decode *at, const struct field *fields, const json_t *json,
-			  void *object);
-
 static void decode_field(struct decode *at, const struct field *field, const json_t *value,
 			 void *object)
 {
@@ -207,8 +204,7 @@ static void decode_members(struct decode *at, const struct field *fields, const 
 	}
 }
 
-static void decode_object(struct decode *at, const struct field *fields, const json_t *json,
-			  void *object)
+void decode_object(struct decode *at, const struct field *fields, const json_t *json, void *object)
 {
 	if (!json_is_object(json)) {
 		decode_wrong(at, "type", "This must be an object.");
@@ -282,6 +278,18 @@ json_t *fields_encode(const struct field *fields, const void *object)
 		if (fields->type != FIELD_OTHER && !(fields->flags & FIELD_WRITE_ONLY))
 			json_object_set_new(json, fields->name, encode_field(fields, object));
 	return json;
+}
+
+json_t *json_text(const char *text)
+{
+	size_t length = strlen(text);
+
+	for (int i = 0; i < 4 && length > 0; i++, length--) {
+		json_t *json = json_stringn(text, length);
+		if (json)
+			return json;
+	}
+	return json_string("");
 }
 
 int json_merge_patch(json_t *target, const json_t *patch)

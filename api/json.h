@@ -22,6 +22,9 @@ size_t decode_enter_index(struct decode *at, size_t index);
 void decode_leave(struct decode *at, size_t length);
 void decode_wrong(struct decode *at, const char *code, const char *text);
 
+/* "tcp", or a number as text: 0 or -EINVAL. */
+int protocol_parse(const char *text, uint8_t *ret_protocol);
+
 /* How one value is written. beside: a member that goes with place; NULL in lists. */
 struct codec {
 	const char *type; /* JSON Schema type in the answers, as in openapi.yaml */
@@ -82,6 +85,11 @@ struct field {
 int fields_decode(const struct field *fields, const json_t *json, void *object,
 		  struct fault *reterr);
 json_t *fields_encode(const struct field *fields, const void *object);
+/* The same where at is, for objects inside of others. */
+void decode_object(struct decode *at, const struct field *fields, const json_t *json, void *object);
+
+/* Text that printf may have cut inside a character. */
+json_t *json_text(const char *text);
 
 /* RFC 7396: applies patch to target, which must be an object. -EINVAL: patch is no object. */
 int json_merge_patch(json_t *target, const json_t *patch);

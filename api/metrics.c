@@ -114,6 +114,15 @@ static void add_outer(struct buf *out, const struct node_counters *node)
 	    counter_get(&node->cookies_sent));
 }
 
+static size_t n_faults(struct agent *agent)
+{
+	size_t n = 0;
+
+	while (agent_health(agent, n))
+		n++;
+	return n;
+}
+
 static void add_node(struct buf *out, struct agent *agent, const struct agent_status *status)
 {
 	const struct dataplane_status *dataplane = &status->dataplane;
@@ -136,6 +145,7 @@ static void add_node(struct buf *out, struct agent *agent, const struct agent_st
 	    agent_ready(agent, why));
 	one(out, "culvert_engine_running", "gauge", "1 when the engine process runs.",
 	    status->engine_running);
+	one(out, "culvert_health_faults", "gauge", "Standing faults of the host.", n_faults(agent));
 	one(out, "culvert_config_revision", "gauge", "Revision of the store.",
 	    agent_revision(agent));
 	one(out, "culvert_config_revision_applied", "gauge", "Revision that packets are judged by.",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/base/log.h"
+#include "api/json.h"
 #include "api/request.h"
 
 const struct problem_type problem_types[PROBLEMS] = {
@@ -24,19 +25,6 @@ const struct problem_type *problem_find(const char *slug)
 	return NULL;
 }
 
-/* Text that printf may have cut inside a character. */
-static json_t *text_json(const char *text)
-{
-	size_t length = strlen(text);
-
-	for (int i = 0; i < 4 && length > 0; i++, length--) {
-		json_t *json = json_stringn(text, length);
-		if (json)
-			return json;
-	}
-	return json_string("");
-}
-
 static json_t *problem_json(struct request *req, const struct problem_type *type,
 			    const char *detail)
 {
@@ -47,7 +35,7 @@ static json_t *problem_json(struct request *req, const struct problem_type *type
 	json_object_set_new(json, "type", json_string(uri));
 	json_object_set_new(json, "title", json_string(type->title));
 	json_object_set_new(json, "status", json_integer(type->status));
-	json_object_set_new(json, "detail", text_json(detail));
+	json_object_set_new(json, "detail", json_text(detail));
 	json_object_set_new(json, "instance", json_string(req->id));
 	return json;
 }
@@ -101,9 +89,9 @@ static json_t *errors_json(const struct fault *fault)
 	for (size_t i = 0; i < fault->n_items; i++) {
 		const struct fault_item *item = &fault->items[i];
 		json_t *error = json_object();
-		json_object_set_new(error, "pointer", text_json(item->pointer));
+		json_object_set_new(error, "pointer", json_text(item->pointer));
 		json_object_set_new(error, "code", json_string(item->code));
-		json_object_set_new(error, "detail", text_json(item->text));
+		json_object_set_new(error, "detail", json_text(item->text));
 		json_array_append_new(errors, error);
 	}
 	return errors;
@@ -129,7 +117,7 @@ void answer_fault_reasons(struct request *req, int err, const struct fault *faul
 	if (reasons) {
 		json_t *list = json_array();
 		for (size_t i = 0; reasons[i]; i++)
-			json_array_append_new(list, text_json(reasons[i]));
+			json_array_append_new(list, json_text(reasons[i]));
 		json_object_set_new(json, "reasons", list);
 	}
 	send_problem(req, type, json);

@@ -30,7 +30,16 @@ enum {
 	QUERY_DRY_RUN = 1,
 	QUERY_CASCADE = 2,
 	QUERY_FORMAT = 4,
-	QUERY_LIST = 8, /* limit, cursor */
+	QUERY_LIST = 8,	  /* limit, cursor */
+	QUERY_FLOWS = 16, /* the members of struct flow_filter */
+};
+
+/* Which flows a list is to have. */
+struct flow_filter {
+	char peer[ID_MAX + 1];	   /* "" = of all */
+	uint8_t protocol;	   /* 0 = all */
+	struct prefix destination; /* family 0 = all */
+	enum flow_state state;	   /* FLOW_STATES = all */
 };
 
 struct query {
@@ -39,6 +48,7 @@ struct query {
 	bool qr_text;
 	size_t limit;
 	char after[ID_MAX + 1]; /* from cursor; "" = from the start */
+	struct flow_filter flows;
 };
 
 struct answer {

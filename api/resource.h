@@ -10,11 +10,15 @@ extern const struct field peer_fields[];
 extern const struct field route_fields[];
 extern const struct field exit_node_fields[];
 extern const struct field dataplane_fields[];
+extern const struct field policy_fields[];
+extern const struct field rule_fields[];    /* those of one in policy */
+extern const struct field explain_fields[]; /* a question */
 
 /* What members mean that are left out. */
 void peer_defaults(struct peer *ret_peer);
 void route_defaults(struct route *ret_route, bool approved);
 void exit_node_defaults(struct exit_node *ret_exit);
+void policy_defaults(struct policy *ret_policy);
 
 /* A resource as answers show it. */
 json_t *node_json(const struct node *node);
@@ -22,9 +26,13 @@ json_t *peer_json(struct agent *agent, const struct peer *peer);
 json_t *route_json(struct agent *agent, const struct route *route);
 json_t *exit_node_json(const struct exit_node *exit_node);
 json_t *dataplane_json(const struct dataplane_status *status);
+json_t *policy_json(const struct policy *policy);
+/* The standing faults of the host, sentences. */
+json_t *health_json(struct agent *agent);
 
 extern const char *const mode_names[];
 extern const char *const phase_names[];
+extern const char *const flow_state_names[FLOW_STATES];
 
 /* Answers 422 for a path that cannot be an id; true where it can. */
 bool object_is_creatable(struct request *req);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/problem.h"
+#include "api/query.h"
 
 #define SEGMENTS_MAX 8
 
@@ -155,79 +156,6 @@ static const struct route_entry *find_route(struct request *req, const struct pa
 	return found;
 }
 
-static bool parse_bool(const char *value, bool *ret_bool)
-{
-	*ret_bool = strcmp(value, "true") == 0;
-	return *ret_bool || strcmp(value, "false") == 0;
-}
-
-static bool parse_limit(const char *value, size_t *ret_limit)
-{
-	size_t limit = 0;
-
-	if (!*value || strlen(value) > 3)
-		return false;
-	for (const char *at = value; *at; at++) {
-		if (*at < '0' || *at > '9')
-			return false;
-		limit = limit * 10 + (size_t)(*at - '0');
-	}
-	*ret_limit = limit;
-	return limit >= 1 && limit <= LIST_LIMIT_MAX;
-}
-
-/* 1: taken; 0: no such parameter here; -EINVAL: bad value. */
-static int take_parameter(struct query *query, unsigned allowed, const char *name,
-			  const char *value)
-{
-	bool fine;
-
-	if (allowed & QUERY_DRY_RUN && strcmp(name, "dry_run") == 0)
-		fine = parse_bool(value, &query->dry_run);
-	else if (allowed & QUERY_CASCADE && strcmp(name, "cascade") == 0)
-		fine = parse_bool(value, &query->cascade);
-	else if (allowed & QUERY_FORMAT && strcmp(name, "format") == 0)
-		fine = query->qr_text = strcmp(value, "qr-text") == 0;
-	else if (allowed & QUERY_LIST && strcmp(name, "limit") == 0)
-		fine = parse_limit(value, &query->limit);
-	else if (allowed & QUERY_LIST && strcmp(name, "cursor") == 0)
-		fine = cursor_decode(value, query->after) == 0;
-	else
-		return 0;
-	return fine ? 1 : -EINVAL;
-}
-
-/* A misspelt dry_run must not become a real write: unknown parameters are refused. */
-static int parse_query(struct request *req, const char *text)
-{
-	req->query = (struct query){ .limit = LIST_LIMIT_DEFAULT };
-
-	while (*text) {
-		size_t length = strcspn(text, "&");
-		size_t name_length = strcspn(text, "=&");
-		char name[32], value[256];
-
-		size_t value_at = MIN(name_length + 1, length);
-		if (percent_decode(text, name_length, name, sizeof(name)) < 0 ||
-		    percent_decode(text + value_at, length - value_at, value, sizeof(value)) < 0) {
-			answer_problem(req, PROBLEM_BAD_REQUEST, "The query string is malformed.");
-			return -ENOENT;
-		}
-
-		int r = length > 0 ? take_parameter(&req->query, req->route->query, name, value)
-				   : 1;
-		if (r <= 0) {
-			answer_problem(req, PROBLEM_BAD_REQUEST,
-				       r < 0 ? "The query parameter %s has a bad value."
-					     : "This operation has no query parameter %s.",
-				       name);
-			return -ENOENT;
-		}
-		text += length + (text[length] == '&');
-	}
-	return 0;
-}
-
 int router_resolve(struct request *req, const char *method, const char *target)
 {
 	struct path path;
@@ -253,7 +181,7 @@ int router_resolve(struct request *req, const char *method, const char *target)
 
 	req->method = req->route->method;
 	size_t at = strcspn(target, "?");
-	return parse_query(req, target + at + (target[at] == '?'));
+	return query_parse(req, target + at + (target[at] == '?'));
 }
 
 bool target_is_versioned(const char *target)

@@ -16,11 +16,12 @@ static json_t *count(uint64_t n)
 
 static json_t *dataplane_part(const struct dataplane_status *dataplane)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:o}", "desired",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "desired",
 			 mode_names[dataplane->desired], "actual", mode_names[dataplane->actual],
 			 "phase", phase_names[dataplane->phase], "since",
-			 codec_time.encode(&dataplane->since, NULL), "reason", dataplane->reason,
-			 "revision_applied", count(dataplane->revision_applied));
+			 codec_time.encode(&dataplane->since, NULL), "reason",
+			 json_text(dataplane->reason), "revision_applied",
+			 count(dataplane->revision_applied));
 }
 
 static json_t *flows_part(const struct node_counters *node)
@@ -88,6 +89,7 @@ void status_get(struct request *req)
 			    json_pack("{s:o, s:o}", "total", count(status.routes), "active",
 				      count(status.routes_active)));
 	json_object_set_new(json, "flows", flows_part(&status.counters->node));
+	json_object_set_new(json, "health", health_json(req->agent));
 	json_object_set_new(json, "traffic", traffic_part(req, status.counters));
 	answer_json(req, 200, json);
 }

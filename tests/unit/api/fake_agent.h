@@ -3,6 +3,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -10,6 +11,7 @@
 
 #define FAKE_PEERS 16
 #define FAKE_ROUTES 8
+#define FAKE_FLOWS 600
 
 struct agent {
 	uint64_t revision;
@@ -20,6 +22,10 @@ struct agent {
 	size_t n_routes;
 	struct exit_node exit_node;
 	struct dataplane_status dataplane;
+	struct policy policy;
+	struct flow_row flows[FAKE_FLOWS]; /* ascending by id */
+	size_t n_flows;
+	const char *health; /* NULL: none */
 	struct counters counters;
 	bool not_ready;
 	unsigned n_writes; /* real ones, that is without dry_run */
@@ -30,8 +36,10 @@ static struct agent fake;
 
 __attribute__((unused)) static void fake_reset(void)
 {
+	free(fake.policy.rules);
 	memset(&fake, 0, sizeof(fake));
 	fake.revision = 1;
+	fake.policy = (struct policy){ .default_allow = true, .revision = 1 };
 	snprintf(fake.node.id, sizeof(fake.node.id), "node_1");
 	snprintf(fake.node.name, sizeof(fake.node.name), "router");
 	fake.node.public_key.b[0] = 1;
@@ -140,6 +148,7 @@ static int fake_store_peer(struct agent *agent, const struct peer *peer, struct 
 	if (write->dry_run)
 		return 0;
 	ret_peer->revision = fake_commit(agent, write);
+	ret_peer->slot = old ? old->slot : (uint32_t)agent->n_peers + 1;
 	*(old ? old : &agent->peers[agent->n_peers++]) = *ret_peer;
 	return 0;
 }
@@ -246,9 +255,9 @@ int agent_route_put(struct agent *agent, const char *id, const struct route *rou
 	int r = fake_match(write, old ? old->revision : 0, reterr);
 	if (r < 0)
 		return r;
-	if (route->map_to.addr.family) {
-		fault_add(reterr, "/map_to", "not_supported", "Not yet.");
-		return fault_set(reterr, -EINVAL, "invalid", "Not yet.");
+	if (route->map_to.addr.family && route->map_to.bits != route->prefix.bits) {
+		fault_add(reterr, "/map_to", "length", "Another length.");
+		return fault_set(reterr, -EINVAL, "invalid", "Another length.");
 	}
 
 	*ret_route = *route;
@@ -341,7 +350,7 @@ int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_wri
 			struct dataplane_status *ret_status, struct fault *reterr)
 {
 	if (desired == MODE_KERNEL)
-		return fault_set(reterr, -EOPNOTSUPP, "mode_unavailable", "Not here.");
+		return fault_set(reterr, -EOPNOTSUPP, "mode_unavailable", "The switch failed.");
 	*ret_status = agent->dataplane;
 	ret_status->desired = desired;
 	if (!write->dry_run) {
@@ -349,6 +358,164 @@ int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_wri
 		agent->dataplane = *ret_status;
 	}
 	return 0;
+}
+
+int agent_dataplane_impact(struct agent *agent, enum mode desired,
+			   struct dataplane_impact *ret_impact)
+{
+	*ret_impact = (struct dataplane_impact){ .flows_cut = agent->n_flows,
+						 .source_address_change = true };
+	if (desired == MODE_NETSTACK)
+		ret_impact->protocols_lost[0] = "gre";
+	return 0;
+}
+
+static void fake_copy_policy(const struct policy *policy, struct policy *ret_policy)
+{
+	*ret_policy = *policy;
+	ret_policy->rules = malloc((policy->n_rules + 1) * sizeof(*policy->rules));
+	if (!ret_policy->rules)
+		abort();
+	if (policy->n_rules > 0)
+		memcpy(ret_policy->rules, policy->rules, policy->n_rules * sizeof(*policy->rules));
+}
+
+int agent_policy_get(struct agent *agent, struct policy *ret_policy)
+{
+	fake_copy_policy(&agent->policy, ret_policy);
+	return 0;
+}
+
+int agent_policy_put(struct agent *agent, const struct policy *policy, struct agent_write *write,
+		     struct policy *ret_policy, struct fault *reterr)
+{
+	int r = fake_match(write, agent->policy.revision, reterr);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		char pointer[FAULT_POINTER_MAX];
+		snprintf(pointer, sizeof(pointer), "/rules/%zu/comment", i);
+		if (strcmp(policy->rules[i].comment, "bad") == 0)
+			fault_add(reterr, pointer, "value", "Bad.");
+	}
+	if (reterr->n_items > 0)
+		return fault_set(reterr, -EINVAL, "invalid", "Members are wrong.");
+
+	fake_copy_policy(policy, ret_policy);
+	for (size_t i = 0; i < policy->n_rules; i++)
+		if (!ret_policy->rules[i].id[0])
+			snprintf(ret_policy->rules[i].id, ID_MAX, "rule_%zu", i + 1);
+	if (!write->dry_run) {
+		ret_policy->revision = fake_commit(agent, write);
+		free(agent->policy.rules);
+		fake_copy_policy(ret_policy, &agent->policy);
+	}
+	return 0;
+}
+
+void policy_release(struct policy *policy)
+{
+	free(policy->rules);
+	policy->rules = NULL;
+	policy->n_rules = 0;
+}
+
+/* Port 22 is refused by a rule; 10.0.0.0/8 goes to the peer of slot 1; all else by the router. */
+int agent_explain(struct agent *agent, const char *peer, const struct explain_query *query,
+		  struct agent_explanation *ret_explanation, struct fault *reterr)
+{
+	if (!fake_find_peer(agent, peer))
+		return fault_set(reterr, -ENOENT, "not_found", "There is no such peer.");
+	struct explain_result *result = calloc(1, sizeof(*result));
+	if (!result)
+		abort();
+	bool refused = query->port == 22, site = query->destination.b[0] == 10;
+	result->verdict = refused ? EXPLAIN_REFUSE : EXPLAIN_FORWARD;
+	result->final = query->destination;
+	result->final.b[0] = site ? 11 : result->final.b[0];
+	result->via_slot = site ? 1 : UINT32_MAX;
+	result->snat = SNAT_MASQUERADE;
+	result->n_steps = 2;
+	result->steps[0] = (struct explain_step){ "peer", "pass", "It is enabled.", -1, -1 };
+	result->steps[1] =
+		(struct explain_step){ "policy", refused ? "policy" : "pass", "", -1, 0 };
+	snprintf(result->steps[1].because, FAULT_TEXT_MAX, "Protocol %u.", query->protocol);
+	*ret_explanation = (struct agent_explanation){ .result = result, .mode = MODE_NETSTACK };
+	snprintf(ret_explanation->refs[1], sizeof(ret_explanation->refs[1]), "rule_1");
+	return 0;
+}
+
+void agent_explanation_release(struct agent_explanation *explanation)
+{
+	free(explanation->result);
+	explanation->result = NULL;
+}
+
+static bool fake_flow_fits(const struct flow_query *query, const struct flow_row *row)
+{
+	return row->id > query->after && (query->slot == UINT32_MAX || query->slot == row->slot) &&
+	       (!query->protocol || query->protocol == row->protocol) &&
+	       (!query->destination.addr.family ||
+		prefix_contains(&query->destination, &row->destination.addr));
+}
+
+int agent_flows(struct agent *agent, const struct flow_query *query, struct flow_row *ret_rows,
+		size_t *ret_count, bool *ret_more, struct fault *reterr)
+{
+	size_t n = 0;
+
+	*ret_more = false;
+	if (agent->not_ready)
+		return fault_set(reterr, -EAGAIN, "engine_unavailable", "It is away.");
+	if (query->limit < 1 || query->limit > FLOW_ROWS_MAX)
+		abort();
+	for (size_t i = 0; i < agent->n_flows; i++) {
+		if (!fake_flow_fits(query, &agent->flows[i]))
+			continue;
+		*ret_more = n == query->limit;
+		if (*ret_more)
+			break;
+		ret_rows[n++] = agent->flows[i];
+	}
+	*ret_count = n;
+	return 0;
+}
+
+int agent_flow_cut(struct agent *agent, uint64_t id, struct fault *reterr)
+{
+	for (size_t i = 0; i < agent->n_flows; i++) {
+		if (agent->flows[i].id != id)
+			continue;
+		memmove(&agent->flows[i], &agent->flows[i + 1],
+			(--agent->n_flows - i) * sizeof(agent->flows[0]));
+		return 0;
+	}
+	return fault_set(reterr, -ENOENT, "not_found", "There is no such flow.");
+}
+
+int agent_peer_of_slot(struct agent *agent, uint32_t slot, struct peer *ret_peer)
+{
+	for (size_t i = 0; i < agent->n_peers; i++) {
+		if (agent->peers[i].slot != slot)
+			continue;
+		*ret_peer = agent->peers[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+size_t agent_doctor(struct agent *agent, struct check ret_checks[CHECKS_MAX])
+{
+	(void)agent;
+	ret_checks[0] = (struct check){ "clock", CHECK_OK, "The clock is set.", "" };
+	ret_checks[1] = (struct check){ "fd_limit", CHECK_WARN, "1024 descriptors are few.",
+					"ulimit -n 65536" };
+	return 2;
+}
+
+const char *agent_health(struct agent *agent, size_t i)
+{
+	return i == 0 ? agent->health : NULL;
 }
 
 int agent_status_get(struct agent *agent, struct agent_status *ret_status)

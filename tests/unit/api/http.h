@@ -157,3 +157,41 @@ __attribute__((unused)) static int http_count(const char *text)
 		n++;
 	return n;
 }
+
+__attribute__((unused)) static int post(const char *target, const char *body)
+{
+	return http_send(false, "POST", target, "", body);
+}
+
+__attribute__((unused)) static int put(const char *target, const char *body)
+{
+	return http_send(false, "PUT", target, "", body);
+}
+
+__attribute__((unused)) static int patch(const char *target, const char *body)
+{
+	return http_send(false, "PATCH", target, "", body);
+}
+
+/* Does the last answer name exactly these pointers? */
+__attribute__((unused)) static bool errors_are(const char *const pointers[], size_t n)
+{
+	json_t *json = http_json();
+	json_t *errors = json_object_get(json, "errors");
+	bool same = json_array_size(errors) == n;
+
+	for (size_t i = 0; same && i < n; i++) {
+		bool found = false;
+		for (size_t j = 0; j < n; j++) {
+			json_t *error = json_array_get(errors, j);
+			found |= strcmp(json_string_value(json_object_get(error, "pointer")),
+					pointers[i]) == 0;
+		}
+		same = found;
+	}
+	json_decref(json);
+	return same;
+}
+#define ERRORS(...)                                      \
+	errors_are((const char *const[]){ __VA_ARGS__ }, \
+		   sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(const char *))
