@@ -21,6 +21,9 @@ static const struct option long_options[] = {
 	{ "keepalive", required_argument, NULL, OPTION_KEEPALIVE },
 	{ "expires", required_argument, NULL, OPTION_EXPIRES },
 	{ "description", required_argument, NULL, OPTION_DESCRIPTION },
+	{ "via", required_argument, NULL, OPTION_VIA },
+	{ "snat", required_argument, NULL, OPTION_SNAT },
+	{ "map-to", required_argument, NULL, OPTION_MAP_TO },
 	{ "qr", no_argument, NULL, OPTION_QR },
 	{ "svg", no_argument, NULL, OPTION_SVG },
 	{ "cascade", no_argument, NULL, OPTION_CASCADE },
@@ -49,24 +52,30 @@ const char client_usage[] =
 	"  culvert route list\n"
 	"  culvert route add PREFIX [--peer PEER|tag:TAG]... [--protocol NAME]... [--port "
 	"PORT]...\n"
+	"                   [--via PEER] [--snat auto|masquerade|none|ADDRESS] [--map-to PREFIX]\n"
 	"                   [--description TEXT] [--disabled]\n"
 	"  culvert route approve|remove ROUTE\n"
 	"  culvert exit-node on [--peer PEER|tag:TAG]... [--allow-lan] [--no-ipv4] [--no-ipv6]\n"
+	"                   [--snat auto|masquerade|none|ADDRESS]\n"
 	"  culvert exit-node off|show\n"
 	"  culvert mode [auto|kernel|netstack]\n"
+	"  culvert flow list [--peer PEER] [--protocol NAME]\n"
+	"  culvert flow kill FLOW\n"
+	"  culvert explain PEER DESTINATION [--protocol NAME] [--port PORT]\n"
+	"  culvert doctor\n"
 	"  culvert version\n"
 	"with\n"
 	"  --api-socket PATH   the daemon's unix socket\n"
 	"  --url URL           the daemon over HTTP; the token is taken from CULVERT_TOKEN\n"
 	"  -o table|json       for people (the default) or for programs\n"
 	"  --dry-run           with what writes: checks it and changes nothing\n"
-	"A PEER is a name or an id, a ROUTE a prefix or an id.\n"
+	"A PEER is a name or an id, a ROUTE a prefix or an id, a FLOW an id.\n"
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict.\n";
 
-static const char *const later[] = { "flow",	"token",  "config",  "events", "backup",
-				     "restore", "doctor", "explain", NULL };
+static const char *const later[] = { "token", "config", "events", "backup", "restore", NULL };
 
-static const struct command *const tables[] = { node_commands, peer_commands, route_commands };
+static const struct command *const tables[] = { node_commands, peer_commands, route_commands,
+						flow_commands, diagnose_commands };
 
 /* The row that the words name. ret_verbs: does the noun exist, but with another verb? */
 static const struct command *find_command(const char *noun, const char *verb, bool *ret_verbs)

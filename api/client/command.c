@@ -21,8 +21,39 @@ void set_list(json_t *object, const char *name, const struct arguments *args,
 		return;
 	json_t *list = json_array();
 	for (size_t i = 0; i < args->n_values[option]; i++)
-		json_array_append_new(list, json_string(args->values[option][i]));
+		json_array_append_new(list, option == OPTION_PROTOCOL
+						    ? number_or_text(args->values[option][i])
+						    : json_string(args->values[option][i]));
 	json_object_set_new(object, name, list);
+}
+
+int set_peers(json_t *object, const struct arguments *args)
+{
+	if (!option_given(args, OPTION_PEER))
+		return EXIT_OK;
+	json_t *list = json_array();
+	for (size_t i = 0; i < args->n_values[OPTION_PEER]; i++) {
+		const char *text = args->values[OPTION_PEER][i];
+		char id[256];
+		bool tag = strncmp(text, "tag:", 4) == 0;
+		int status = tag ? EXIT_OK : find_id(args, "/v1/peers", "name", text, id);
+		if (status != EXIT_OK) {
+			json_decref(list);
+			return status;
+		}
+		json_array_append_new(list, json_string(tag ? text : id));
+	}
+	json_object_set_new(object, "peers", list);
+	return EXIT_OK;
+}
+
+json_t *number_or_text(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits >= 1 && digits <= 9 && text[digits] == '\0')
+		return json_integer(strtoll(text, NULL, 10));
+	return json_string(text);
 }
 
 void set_text(json_t *object, const char *name, const struct arguments *args,
@@ -40,7 +71,7 @@ void make_path(const struct arguments *args, const char *base, const char *segme
 	if (segment)
 		add_segment(ret_path, segment);
 	if (option_given(args, OPTION_DRY_RUN))
-		buf_add_text(ret_path, "?dry_run=true");
+		add_parameter(ret_path, "dry_run", "true");
 }
 
 const char *text_of(const json_t *object, const char *name)
@@ -77,7 +108,10 @@ int fetch_all(const struct arguments *args, const char *path, json_t **ret_items
 		struct reply reply;
 		struct buf page;
 		buf_init(&page, 4096);
-		buf_printf(&page, "%s?limit=500%s%s", path, *cursor ? "&cursor=" : "", cursor);
+		buf_add_text(&page, path);
+		add_parameter(&page, "limit", "500");
+		if (*cursor)
+			add_parameter(&page, "cursor", cursor);
 		http_send(&args->server, "GET", page.data ? page.data : path, NULL, NULL, &reply);
 		buf_release(&page);
 		if (reply_is_good(&reply))

@@ -18,6 +18,9 @@ enum client_option {
 	OPTION_KEEPALIVE,
 	OPTION_EXPIRES,
 	OPTION_DESCRIPTION,
+	OPTION_VIA,
+	OPTION_SNAT,
+	OPTION_MAP_TO,
 	OPTION_QR, /* from here on without a value */
 	OPTION_SVG,
 	OPTION_CASCADE,
@@ -53,7 +56,8 @@ struct command {
 };
 
 /* Rows end with noun NULL. */
-extern const struct command peer_commands[], route_commands[], node_commands[];
+extern const struct command peer_commands[], route_commands[], node_commands[], flow_commands[],
+	diagnose_commands[];
 
 /* Exit statuses. */
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_DIFF, EXIT_CONFLICT };
@@ -66,6 +70,10 @@ void set_list(json_t *object, const char *name, const struct arguments *args,
 	      enum client_option option);
 void set_text(json_t *object, const char *name, const struct arguments *args,
 	      enum client_option option);
+/* The peers that --peer names, as a list of ids and tags. Exit status; complaints are printed. */
+int set_peers(json_t *object, const struct arguments *args);
+/* A whole number as such, anything else as text: the daemon judges it. */
+json_t *number_or_text(const char *text);
 /* "/v1/peers" and segment (NULL: none), with ?dry_run=true where it was asked for. */
 void make_path(const struct arguments *args, const char *base, const char *segment,
 	       struct buf *ret_path);

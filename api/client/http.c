@@ -156,3 +156,12 @@ void add_segment(struct buf *path, const char *text)
 	buf_printf(path, "/%s", escaped ? escaped : "");
 	curl_free(escaped);
 }
+
+void add_parameter(struct buf *path, const char *name, const char *value)
+{
+	char *escaped = curl_easy_escape(NULL, value, 0);
+
+	buf_printf(path, "%c%s=%s", strchr(path->data, '?') ? '&' : '?', name,
+		   escaped ? escaped : "");
+	curl_free(escaped);
+}

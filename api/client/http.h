@@ -32,3 +32,5 @@ int reply_complain(const struct server *server, const struct reply *reply);
 
 /* Appends text as one segment of a path. */
 void add_segment(struct buf *path, const char *text);
+/* Appends a query parameter; value is escaped. */
+void add_parameter(struct buf *path, const char *name, const char *value);

@@ -40,6 +40,26 @@ static void print_dataplane(const struct arguments *args, const json_t *json)
 		printf("why          %s\n", text_of(json, "reason"));
 }
 
+static void print_impact(const json_t *impact)
+{
+	const json_t *lost = json_object_get(impact, "protocols_lost");
+
+	printf("would cut    %lld flows\n", number_of(impact, "flows_cut"));
+	printf("targets see  %s\n", flag_of(impact, "source_address_change")
+					    ? "another source address"
+					    : "the same source address");
+	printf("would lose   %s\n", list_text(lost, "no protocol"));
+}
+
+static void print_dataplane_change(const struct arguments *args, const json_t *json)
+{
+	const json_t *impact = json_object_get(json, "impact");
+
+	print_dataplane(args, json);
+	if (impact)
+		print_impact(impact);
+}
+
 static void print_counts(const json_t *json)
 {
 	const json_t *peers = json_object_get(json, "peers");
@@ -61,6 +81,14 @@ static void print_counts(const json_t *json)
 	       rate_text(json_object_get(traffic, "transmit_bps")));
 }
 
+static void print_health(const json_t *health)
+{
+	json_t *fault;
+	size_t i;
+
+	json_array_foreach(health, i, fault) printf("fault        %s\n", json_string_value(fault));
+}
+
 static void print_status(const struct arguments *args, const json_t *json)
 {
 	const json_t *node = json_object_get(json, "node");
@@ -75,6 +103,7 @@ static void print_status(const struct arguments *args, const json_t *json)
 	printf("listens on   UDP port %lld%s%s\n", number_of(node, "listen_port"),
 	       *endpoint ? ", known to peers as " : "", endpoint);
 	printf("public key   %s\n", text_of(node, "public_key"));
+	print_health(json_object_get(json, "health"));
 	printf("runs for     %s\n", span_text(number_of(json, "uptime_s")));
 }
 
@@ -112,7 +141,12 @@ static int exit_on(const struct arguments *args)
 				 !option_given(args, OPTION_NO_IPV4), "ipv6",
 				 !option_given(args, OPTION_NO_IPV6));
 
-	set_list(body, "peers", args, OPTION_PEER);
+	int status = set_peers(body, args);
+	if (status != EXIT_OK) {
+		json_decref(body);
+		return status;
+	}
+	set_text(body, "snat", args, OPTION_SNAT);
 	if (option_given(args, OPTION_ALLOW_LAN))
 		json_object_set_new(body, "allow_lan", json_true());
 	return exit_patch(args, body);
@@ -131,7 +165,8 @@ static int mode(const struct arguments *args)
 		return run_request(args, "GET", DATAPLANE, NULL, print_dataplane);
 	make_path(args, DATAPLANE, NULL, &path);
 	int result = run_request(args, "PUT", path.data,
-				 json_pack("{s:s}", "desired", args->operands[0]), print_dataplane);
+				 json_pack("{s:s}", "desired", args->operands[0]),
+				 print_dataplane_change);
 	buf_release(&path);
 	return result;
 }
@@ -144,7 +179,7 @@ static int version(const struct arguments *args)
 
 #define ON_OPTIONS                                                                              \
 	(OPTION_BIT(PEER) | OPTION_BIT(ALLOW_LAN) | OPTION_BIT(NO_IPV4) | OPTION_BIT(NO_IPV6) | \
-	 OPTION_BIT(DRY_RUN))
+	 OPTION_BIT(SNAT) | OPTION_BIT(DRY_RUN))
 
 const struct command node_commands[] = {
 	{ "status", NULL, "", 0, 0, 0, status, "one page about everything" },

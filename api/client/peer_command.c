@@ -96,7 +96,7 @@ static int to_peer(const struct arguments *args, const char *method, json_t *bod
 	}
 	make_path(args, PEERS, id, &path);
 	if (option_given(args, OPTION_CASCADE))
-		buf_add_text(&path, strchr(path.data, '?') ? "&cascade=true" : "?cascade=true");
+		add_parameter(&path, "cascade", "true");
 	status = run_request(args, method, path.data, body, print);
 	buf_release(&path);
 	return status;

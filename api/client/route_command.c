@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* culvert route list|add|approve|remove */
+#include <string.h>
+
 #include "api/client/command.h"
 #include "api/client/table.h"
 
@@ -46,19 +48,40 @@ static void print_route(const struct arguments *args, const json_t *route)
 	       text_of(route, "id"));
 }
 
+/* --via and --peer take names of peers as well as ids. Exit status. */
+static int set_named(json_t *body, const struct arguments *args)
+{
+	const char *via = option_value(args, OPTION_VIA);
+	char id[256];
+
+	if (via && strcmp(via, "router") != 0) {
+		int status = find_id(args, "/v1/peers", "name", via, id);
+		if (status != EXIT_OK)
+			return status;
+		json_object_set_new(body, "via", json_string(id));
+	}
+	return set_peers(body, args);
+}
+
 static int add(const struct arguments *args)
 {
 	json_t *body = json_pack("{s:s}", "prefix", args->operands[0]);
 	struct buf path;
 
-	set_list(body, "peers", args, OPTION_PEER);
+	int status = set_named(body, args);
+	if (status != EXIT_OK) {
+		json_decref(body);
+		return status;
+	}
+	set_text(body, "snat", args, OPTION_SNAT);
+	set_text(body, "map_to", args, OPTION_MAP_TO);
 	set_list(body, "protocols", args, OPTION_PROTOCOL);
 	set_list(body, "ports", args, OPTION_PORT);
 	set_text(body, "description", args, OPTION_DESCRIPTION);
 	if (option_given(args, OPTION_DISABLED))
 		json_object_set_new(body, "enabled", json_false());
 	make_path(args, ROUTES, NULL, &path);
-	int status = run_request(args, "POST", path.data, body, print_route);
+	status = run_request(args, "POST", path.data, body, print_route);
 	buf_release(&path);
 	return status;
 }
@@ -93,7 +116,8 @@ static int drop(const struct arguments *args)
 
 #define ADD_OPTIONS                                                                             \
 	(OPTION_BIT(PEER) | OPTION_BIT(PROTOCOL) | OPTION_BIT(PORT) | OPTION_BIT(DESCRIPTION) | \
-	 OPTION_BIT(DISABLED) | OPTION_BIT(DRY_RUN))
+	 OPTION_BIT(VIA) | OPTION_BIT(SNAT) | OPTION_BIT(MAP_TO) | OPTION_BIT(DISABLED) |       \
+	 OPTION_BIT(DRY_RUN))
 
 const struct command route_commands[] = {
 	{ "route", "list", "", 0, 0, 0, list, "networks that peers may reach" },

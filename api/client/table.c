@@ -115,22 +115,46 @@ const char *span_text(int64_t seconds)
 	return text;
 }
 
-const char *age_text(const json_t *time)
+/* Seconds since a time of the API. false: it is none. */
+static bool seconds_since(const json_t *time, int64_t *ret_seconds)
 {
 	const char *value = json_string_value(time);
 	struct tm tm = { 0 };
 
-	if (!value)
-		return "never";
-	if (!strptime(value, "%Y-%m-%dT%H:%M:%S", &tm))
-		return value;
+	if (!value || !strptime(value, "%Y-%m-%dT%H:%M:%S", &tm))
+		return false;
+	*ret_seconds = loop_wall_ns() / NS_PER_S - timegm(&tm);
+	return true;
+}
 
+const char *age_text(const json_t *time)
+{
 	char *text = turn();
-	int64_t age = loop_wall_ns() / NS_PER_S - timegm(&tm);
+	int64_t age;
+
+	if (!seconds_since(time, &age))
+		return "never";
 	if (age >= 0)
 		snprintf(text, TABLE_CELL_SIZE, "%s ago", span_text(age));
 	else
 		snprintf(text, TABLE_CELL_SIZE, "in %s", span_text(-age));
+	return text;
+}
+
+const char *since_text(const json_t *time)
+{
+	int64_t age;
+
+	return seconds_since(time, &age) ? span_text(MAX(age, INT64_C(0))) : "";
+}
+
+const char *value_text(const json_t *value)
+{
+	char *text = turn();
+
+	if (json_is_string(value))
+		return json_string_value(value);
+	snprintf(text, TABLE_CELL_SIZE, "%lld", (long long)json_integer_value(value));
 	return text;
 }
 
@@ -147,11 +171,8 @@ const char *list_text(const json_t *list, const char *empty)
 	text[0] = '\0';
 	json_array_foreach(list, i, item)
 	{
-		const char *value = json_string_value(item);
-		char number[24];
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(item));
 		int added = snprintf(text + n, TABLE_CELL_SIZE - n, "%s%s", i > 0 ? ", " : "",
-				     value ? value : number);
+				     value_text(item));
 		n = MIN(n + (size_t)added, (size_t)TABLE_CELL_SIZE - 1);
 	}
 	return text;

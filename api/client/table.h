@@ -26,5 +26,9 @@ const char *rate_text(const json_t *bps);
 const char *span_text(int64_t seconds);
 /* A time of the API: "3 min ago", "in 2 d"; never for null. */
 const char *age_text(const json_t *time);
+/* The same without "ago"; "" for null. */
+const char *since_text(const json_t *time);
+/* A string or a number as text. */
+const char *value_text(const json_t *value);
 /* Items of a list of strings with commas; empty for none. */
 const char *list_text(const json_t *list, const char *empty);
