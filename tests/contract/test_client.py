@@ -78,6 +78,49 @@ def test_routes(culvert):
     culvert("route", "remove", "10.20.0.0/16", status=ERROR)
 
 
+def test_routes_name_peers_by_name(culvert):
+    culvert("peer", "add", "branch office", "--tag", "sites")
+    peer = json.loads(culvert("-o", "json", "peer", "list").stdout)[0]["id"]
+    made = json.loads(culvert("-o", "json", "route", "add", "10.40.0.0/16", "--via", "branch office", "--map-to",
+                              "192.168.0.0/16", "--peer", "branch office", "--peer", "tag:sites", "--protocol", "47",
+                              "--protocol", "tcp").stdout)
+    assert (made["via"], made["map_to"], made["peers"], made["protocols"]) == \
+        (peer, "192.168.0.0/16", [peer, "tag:sites"], [47, "tcp"])
+    assert "/snat" in culvert("route", "add", "10.41.0.0/16", "--snat", "some", status=ERROR).stderr
+    assert "nobody" in culvert("route", "add", "10.41.0.0/16", "--via", "nobody", status=ERROR).stderr
+    culvert("peer", "remove", "branch office", status=CONFLICT)
+    culvert("peer", "remove", "branch office", "--cascade")
+
+
+def test_explain(culvert):
+    culvert("peer", "add", "laptop")
+    culvert("route", "add", "10.20.0.0/16", "--protocol", "tcp", "--port", "443")
+    way = culvert("explain", "laptop", "10.20.0.5", "--port", "443").stdout.splitlines()
+    assert len(way) > 1 and way[-1].startswith("forward") and "netstack mode" in way[-1]
+    way = culvert("explain", "laptop", "10.20.0.5", "--protocol", "udp", "--port", "53", status=ERROR).stdout.splitlines()
+    assert way[-1].startswith("refuse")
+    assert json.loads(culvert("-o", "json", "explain", "laptop", "10.20.0.5", status=ERROR).stdout)["verdict"] == "refuse"
+    assert "/peer" in culvert("explain", "nobody", "10.20.0.5", status=ERROR).stderr
+    culvert("route", "remove", "10.20.0.0/16")
+    culvert("peer", "remove", "laptop")
+
+
+def test_flows(culvert):
+    culvert("peer", "add", "laptop")
+    assert culvert("flow", "list", "--peer", "laptop", "--protocol", "tcp").stdout.startswith("PEER")
+    assert json.loads(culvert("-o", "json", "flow", "list").stdout) == []
+    assert "nobody" in culvert("flow", "list", "--peer", "nobody", status=ERROR).stderr
+    assert "protocol" in culvert("flow", "list", "--protocol", "nonsense", status=ERROR).stderr
+    assert "Not found" in culvert("flow", "kill", "flow_1", status=ERROR).stderr
+    culvert("peer", "remove", "laptop")
+
+
+def test_doctor(culvert, daemon):
+    fails = "fail" in [c["status"] for c in daemon.call("GET", "/v1/doctor").json["checks"]]
+    lines = culvert("doctor", status=ERROR if fails else OK).stdout.splitlines()
+    assert lines[0].split() == ["STATUS", "CHECK", "SUMMARY"] and len(lines) > 1
+
+
 def test_exit_node(culvert):
     assert "off" in culvert("exit-node", "show").stdout
     assert "on, IPv4 only" in culvert("exit-node", "on", "--no-ipv6").stdout
@@ -90,13 +133,16 @@ def test_mode(culvert):
     culvert("mode", "netstack")
     assert "  " in culvert("mode", "kernel", status=CONFLICT).stderr
     culvert("mode", "fast", status=ERROR)
+    cost = culvert("mode", "netstack", "--dry-run").stdout
+    assert "would cut    0 flows" in cost and "the same source address" in cost
     culvert("mode", "auto")
 
 
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["peer"], ["peer", "nonsense"], ["peer", "add"], ["peer", "add", "a", "b"], ["status", "x"],
     ["status", "--qr"], ["peer", "list", "--nonsense"], ["-o", "xml", "status"], ["route", "add", "10.0.0.0/8", "--qr"], ["peer", "add", "a", "--keepalive", "soon"],
-    ["flow", "list"], ["token", "list"], ["config", "show"], ["events"], ["backup"], ["restore"], ["doctor"], ["explain"],
+    ["token", "list"], ["config", "show"], ["events"], ["backup"], ["restore"], ["flow"], ["flow", "kill"], ["flow", "list", "x"],
+    ["doctor", "x"], ["explain"], ["explain", "laptop"], ["mode", "auto", "--via", "x"],
 ])
 def test_wrong_usage(culvert, words):
     wrong = culvert(*words, status=USAGE)
@@ -104,14 +150,15 @@ def test_wrong_usage(culvert, words):
 
 
 def test_what_comes_later_says_so(culvert):
-    assert "not part of this version yet" in culvert("flow", "list", status=USAGE).stderr
+    assert "not part of this version yet" in culvert("events", status=USAGE).stderr
 
 
 def test_version_and_help(daemon):
     for words in (["version"], ["--version"]):
         assert subprocess.run([daemon.binary, *words], capture_output=True, text=True, check=True).stdout.startswith("culvert ")
     text = subprocess.run([daemon.binary, "help"], capture_output=True, text=True, check=True).stdout
-    for word in ("run", "status", "peer add", "route approve", "exit-node", "mode", "--api-socket", "CULVERT_TOKEN"):
+    for word in ("run", "status", "peer add", "route approve", "exit-node", "mode", "explain", "flow kill", "doctor", "--map-to",
+                 "--api-socket", "CULVERT_TOKEN"):
         assert word in text
 
 

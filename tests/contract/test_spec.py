@@ -64,7 +64,11 @@ def compare(schema, fields, where):
             compare(resolved, field["fields"], place)
 
 
-@pytest.mark.parametrize("name", ["Node", "Peer", "Route", "ExitNode", "Dataplane"])
+def test_members_of_questions(catalogue):
+    compare(spec.DOCUMENT["components"]["schemas"]["ExplainInput"], catalogue["fields"]["Explain"], "Explain")
+
+
+@pytest.mark.parametrize("name", ["Node", "Peer", "Route", "ExitNode", "Dataplane", "Policy", "Rule"])
 def test_members(catalogue, name):
     schemas = spec.DOCUMENT["components"]["schemas"]
     fields = catalogue["fields"][name]
