@@ -14,8 +14,11 @@ static int collect_id(void *page, const struct route *route)
 
 static json_t *item_json(struct agent *agent, const char *id)
 {
-	struct route route;
-	return agent_route_get(agent, id, &route) == 0 ? route_json(agent, &route) : NULL;
+	_cleanup_(freep) struct route *route = malloc(sizeof(*route));
+
+	if (!route || agent_route_get(agent, id, route) < 0)
+		return NULL;
+	return route_json(agent, route);
 }
 
 void routes_list(struct request *req)
@@ -32,10 +35,34 @@ void routes_list(struct request *req)
 		page_answer(&page, item_json);
 }
 
-/* The route of the path. false: 404 has been answered. */
-static bool find_route(struct request *req, struct route *ret_route)
+/* What one request needs: a route is too large for the stack, since it names up to 1024 peers. */
+struct work {
+	struct request *req;
+	struct agent_write write;
+	struct route old, wanted, stored;
+	struct fault fault, more;
+};
+
+/* NULL: a problem has been answered. */
+static struct work *work_new(struct request *req)
 {
-	int r = req->object_fits ? agent_route_get(req->agent, req->object, ret_route) : -ENOENT;
+	struct work *work = calloc(1, sizeof(*work));
+
+	if (!work) {
+		answer_problem(req, PROBLEM_INTERNAL, "There is no memory for the request.");
+		return NULL;
+	}
+	work->req = req;
+	work->write = request_write(req);
+	return work;
+}
+
+/* The route of the path, as work->old. false: 404 has been answered. */
+static bool find_route(struct work *work)
+{
+	struct request *req = work->req;
+
+	int r = req->object_fits ? agent_route_get(req->agent, req->object, &work->old) : -ENOENT;
 	if (r < 0)
 		answer_missing(req, r);
 	return r == 0;
@@ -43,121 +70,124 @@ static bool find_route(struct request *req, struct route *ret_route)
 
 void routes_get(struct request *req)
 {
-	struct route route;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_route(req, &route) || !condition_read(req, route.revision))
+	if (!work || !find_route(work) || !condition_read(req, work->old.revision))
 		return;
-	answer_resource(req, 200, route.revision, route_json(req->agent, &route));
+	answer_resource(req, 200, work->old.revision, route_json(req->agent, &work->old));
 }
 
-/* Adds (id NULL) or puts. */
-static int store_route(struct request *req, const char *id, const struct route *route,
-		       struct agent_write *write, struct fault *reterr)
+/* Adds (id NULL) or puts what is wanted. */
+static int store_route(struct work *work, const char *id, struct agent_write *write,
+		       struct fault *reterr)
 {
-	struct route stored;
+	struct agent *agent = work->req->agent;
 
-	int r = id ? agent_route_put(req->agent, id, route, write, &stored, reterr)
-		   : agent_route_add(req->agent, route, write, &stored, reterr);
-	if (r < 0)
-		return r;
+	return id ? agent_route_put(agent, id, &work->wanted, write, &work->stored, reterr)
+		  : agent_route_add(agent, &work->wanted, write, &work->stored, reterr);
+}
 
-	bool created = !id || write->ret_created;
-	answer_resource(req, created ? 201 : 200, stored.revision, route_json(req->agent, &stored));
-	if (created && !write->dry_run)
+static void answer_stored(struct work *work, bool created)
+{
+	struct request *req = work->req;
+	const struct route *stored = &work->stored;
+
+	answer_resource(req, created ? 201 : 200, stored->revision, route_json(req->agent, stored));
+	if (created && !work->write.dry_run)
 		snprintf(req->answer.location, sizeof(req->answer.location), "/v1/routes/%s",
-			 stored.id);
-	return 0;
+			 stored->id);
+}
+
+/* What the agent would say of a body that did not decode whole. */
+static void judge_rest(struct work *work, const char *id)
+{
+	struct agent_write rehearsal = { .dry_run = true, .may_approve = true };
+
+	/* Ports are not judged by protocols that are wrong themselves. */
+	if (fault_touches(&work->fault, "/protocols"))
+		work->wanted.n_protocols = 0;
+	if (store_route(work, id, &rehearsal, &work->more) == -EINVAL)
+		fault_join(&work->fault, &work->more);
 }
 
 /* Decodes the whole wanted route, and adds (id NULL) or puts it. */
-static void store_json(struct request *req, const char *id, const json_t *json,
-		       struct agent_write *write)
+static void store_json(struct work *work, const char *id, const json_t *json)
 {
-	struct fault fault = { 0 };
-	struct route route;
-
-	route_defaults(&route, write->may_approve);
-	int r = fields_decode(route_fields, json, &route, &fault);
-	if (r < 0) {
-		struct agent_write rehearsal = { .dry_run = true, .may_approve = true };
-		struct fault more = { 0 };
-		/* Ports are not judged by protocols that are wrong themselves. */
-		if (fault_touches(&fault, "/protocols"))
-			route.n_protocols = 0;
-		if (store_route(req, id, &route, &rehearsal, &more) == -EINVAL)
-			fault_join(&fault, &more);
-		req->answer.location[0] = '\0';
-		req->answer.has_revision = false;
-	} else {
-		r = store_route(req, id, &route, write, &fault);
-	}
+	route_defaults(&work->wanted, work->write.may_approve);
+	int r = fields_decode(route_fields, json, &work->wanted, &work->fault);
 	if (r < 0)
-		answer_fault(req, r, &fault);
+		judge_rest(work, id);
+	else
+		r = store_route(work, id, &work->write, &work->fault);
+
+	if (r < 0)
+		answer_fault(work->req, r, &work->fault);
+	else
+		answer_stored(work, !id || work->write.ret_created);
 }
 
 void routes_post(struct request *req)
 {
-	struct agent_write write = request_write(req), unused;
+	_cleanup_(freep) struct work *work = work_new(req);
+	struct agent_write unused;
 
-	if (!condition_write(req, true, agent_revision(req->agent), &unused))
+	if (!work || !condition_write(req, true, agent_revision(req->agent), &unused))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
 		return;
-	store_json(req, NULL, json, &write);
+	store_json(work, NULL, json);
 	json_decref(json);
 }
 
 void routes_put(struct request *req)
 {
-	struct agent_write write = request_write(req);
-	struct route old;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!object_is_creatable(req))
+	if (!work || !object_is_creatable(req))
 		return;
-	int r = agent_route_get(req->agent, req->object, &old);
+	int r = agent_route_get(req->agent, req->object, &work->old);
 	if (r < 0 && r != -ENOENT) {
 		answer_missing(req, r);
 		return;
 	}
-	if (!condition_write(req, r == 0, old.revision, &write))
+	if (!condition_write(req, r == 0, work->old.revision, &work->write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
 		return;
-	store_json(req, req->object, json, &write);
+	store_json(work, req->object, json);
 	json_decref(json);
 }
 
 void routes_patch(struct request *req)
 {
-	struct agent_write write = request_write(req);
-	struct route old;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_route(req, &old) || !condition_write(req, true, old.revision, &write))
+	if (!work || !find_route(work) ||
+	    !condition_write(req, true, work->old.revision, &work->write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)
 		return;
 
-	json_t *json = fields_encode(route_fields, &old);
+	json_t *json = fields_encode(route_fields, &work->old);
 	if (patch_into(req, json, patch) == 0)
-		store_json(req, req->object, json, &write);
+		store_json(work, req->object, json);
 	json_decref(json);
 	json_decref(patch);
 }
 
 void routes_delete(struct request *req)
 {
-	struct agent_write write = request_write(req);
-	struct fault fault = { 0 };
-	struct route route;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_route(req, &route) || !condition_write(req, true, route.revision, &write))
+	if (!work || !find_route(work) ||
+	    !condition_write(req, true, work->old.revision, &work->write))
 		return;
-	int r = agent_route_remove(req->agent, req->object, &write, &fault);
+	int r = agent_route_remove(req->agent, req->object, &work->write, &work->fault);
 	if (r < 0)
-		answer_fault(req, r, &fault);
+		answer_fault(req, r, &work->fault);
 	else
 		answer_no_content(req);
 }

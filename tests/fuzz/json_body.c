@@ -26,19 +26,31 @@ static union {
 	struct exit_node exit_node;
 	struct node node;
 	unsigned dataplane;
+	struct policy policy;
 } object;
+
+enum { PEER, ROUTE, EXIT_NODE, NODE, DATAPLANE, POLICY };
+
+static void release(size_t which)
+{
+	if (which == POLICY)
+		free(object.policy.rules);
+	memset(&object, 0, sizeof(object));
+}
 
 static void reset(size_t which)
 {
 	memset(&object, 0, sizeof(object));
-	if (which == 0)
+	if (which == PEER)
 		peer_defaults(&object.peer);
-	else if (which == 1)
+	else if (which == ROUTE)
 		route_defaults(&object.route, true);
-	else if (which == 2)
+	else if (which == EXIT_NODE)
 		exit_node_defaults(&object.exit_node);
-	else if (which == 3)
+	else if (which == NODE)
 		object.node = (struct node){ .listen_port = 51820, .mtu = INNER_MTU_DEFAULT };
+	else if (which == POLICY)
+		policy_defaults(&object.policy);
 }
 
 /* The object as JSON, without what a body need not or cannot say. */
@@ -60,6 +72,7 @@ static void check_round(size_t which, const struct field *fields)
 	struct fault fault = { 0 };
 	json_t *first = as_body(fields, &object);
 
+	release(which);
 	reset(which);
 	int r = fields_decode(fields, first, &object, &fault);
 	assert(r == 0);
@@ -71,8 +84,11 @@ static void check_round(size_t which, const struct field *fields)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct field *const tables[] = { peer_fields, route_fields, exit_node_fields,
-					       node_fields, dataplane_fields };
+	const struct field *const tables[] = {
+		[PEER] = peer_fields,		[ROUTE] = route_fields,
+		[EXIT_NODE] = exit_node_fields, [NODE] = node_fields,
+		[DATAPLANE] = dataplane_fields, [POLICY] = policy_fields,
+	};
 	char why[FAULT_TEXT_MAX];
 	json_t *json;
 
@@ -89,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_t *target = fields_encode(tables[i], &object);
 		assert((json_merge_patch(target, json) == 0) == json_is_object(json));
 		json_decref(target);
+		release(i);
 	}
 	json_decref(json);
 	return 0;
