@@ -107,7 +107,8 @@ static void answer_impossible(struct request *req, int err, enum mode desired,
 
 	memcpy(why, fault->text, sizeof(why));
 	if (known[0])
-		fault_set(fault, err, fault->problem, "The mode %s is not possible here.",
+		fault_set(fault, err, fault->problem,
+			  "Nothing was changed; reasons[] says what %s mode lacks here.",
 			  mode_names[desired]);
 	answer_fault_reasons(req, err, fault, known[0] ? known : only);
 }

@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "api/json.h"
 #include "api/request.h"
+#include "api/server.h"
 
 const struct problem_type problem_types[PROBLEMS] = {
 #define PROBLEM(symbol, slug, status, title, text) \
@@ -42,6 +43,10 @@ static json_t *problem_json(struct request *req, const struct problem_type *type
 
 static void send_problem(struct request *req, const struct problem_type *type, json_t *json)
 {
+	/* Not being ready yet is no fault. */
+	if (type->status >= 500 && type != &problem_types[PROBLEM_NOT_READY])
+		errors_note(&req->api->errors, req->id,
+			    json_string_value(json_object_get(json, "detail")));
 	answer_json(req, type->status, json);
 	req->answer.content_type = "application/problem+json";
 }
@@ -82,7 +87,7 @@ static enum problem problem_of_errno(int err)
 	}
 }
 
-static json_t *errors_json(const struct fault *fault)
+static json_t *items_json(const struct fault *fault)
 {
 	json_t *errors = json_array();
 
@@ -108,7 +113,7 @@ void answer_fault_reasons(struct request *req, int err, const struct fault *faul
 
 	json_t *json = problem_json(req, type, fault->text[0] ? fault->text : type->text);
 	if (fault->n_items > 0)
-		json_object_set_new(json, "errors", errors_json(fault));
+		json_object_set_new(json, "errors", items_json(fault));
 	if (fault->existing_id[0])
 		json_object_set_new(json, "existing_id", json_string(fault->existing_id));
 	if (fault->current_revision || err == -ESTALE)

@@ -4,6 +4,7 @@
 
 #include "api/access.h"
 #include "api/api.h"
+#include "api/errors.h"
 #include "api/rates.h"
 #include "api/router.h"
 
@@ -37,6 +38,7 @@ struct api {
 	uint32_t id_prefix; /* of request ids: differs between runs */
 	uint64_t n_requests;
 	struct http_counts counts;
+	struct errors errors;
 	const struct counters *counters; /* NULL until the agent told */
 	struct rates rates;
 	uint64_t rates_revision; /* at which rates.n_rows was found */

@@ -90,6 +90,7 @@ void status_get(struct request *req)
 				      count(status.routes_active)));
 	json_object_set_new(json, "flows", flows_part(&status.counters->node));
 	json_object_set_new(json, "health", health_json(req->agent));
+	json_object_set_new(json, "last_errors", errors_json(&req->api->errors));
 	json_object_set_new(json, "traffic", traffic_part(req, status.counters));
 	answer_json(req, 200, json);
 }

@@ -34,8 +34,8 @@ static void print_dataplane(const struct arguments *args, const json_t *json)
 {
 	(void)args;
 	printf("mode         %s (wanted: %s)\n", text_of(json, "actual"), text_of(json, "desired"));
-	printf("phase        %s, since %s\n", text_of(json, "phase"),
-	       age_text(json_object_get(json, "since")));
+	printf("phase        %s for %s\n", text_of(json, "phase"),
+	       since_text(json_object_get(json, "since")));
 	if (*text_of(json, "reason"))
 		printf("why          %s\n", text_of(json, "reason"));
 }

@@ -107,6 +107,7 @@ TEST(filters_hold_on_all_pages)
 	CHECK_EQ(walk("/v1/flows?protocol=udp&limit=90", 90, &pages), 200);
 	CHECK_EQ(walk("/v1/flows?protocol=17", 100, &pages), 200);
 	CHECK_EQ(walk("/v1/flows?state=closing&limit=25", 25, &pages), 60);
+	CHECK_EQ(walk("/v1/flows?state=closing&limit=7", 7, &pages), 60);
 	CHECK_EQ(walk("/v1/flows?state=closing&protocol=tcp", 100, &pages), 40);
 	CHECK_EQ(walk("/v1/flows?destination=10.0.1.0%2F24&limit=100", 100, &pages), 256);
 	CHECK_EQ(walk("/v1/flows?destination=10.0.2.7", 100, &pages), 1);
@@ -159,6 +160,14 @@ TEST(an_engine_that_is_away_is_503)
 	fake.not_ready = true;
 	CHECK_EQ(http_get("/v1/flows"), 503);
 	CHECK(http_has("engine_unavailable"));
+	CHECK_EQ(http_get("/readyz"), 503);
+	CHECK_EQ(http_get("/v1/status"), 200);
+	json_t *json = http_json();
+	json_t *errors = json_object_get(json, "last_errors");
+	CHECK_EQ(json_array_size(errors), 1);
+	CHECK_STR(json_string_value(json_object_get(json_array_get(errors, 0), "detail")),
+		  "It is away.");
+	json_decref(json);
 	http_close();
 }
 

@@ -169,7 +169,7 @@ TEST(a_refused_switch_says_why)
 {
 	http_open(getuid(), false);
 	CHECK_EQ(put("/v1/dataplane", "{\"desired\":\"kernel\"}"), 409);
-	CHECK(http_has("\"It is not there.\"") && http_has("kernel is not possible here"));
+	CHECK(http_has("\"It is not there.\"") && http_has("what kernel mode lacks"));
 	fake.dataplane.kernel_reasons[0] = NULL;
 	CHECK_EQ(put("/v1/dataplane", "{\"desired\":\"kernel\"}"), 409);
 	CHECK(http_has("\"reasons\": [\n    \"The switch failed.\"\n  ]"));
