@@ -50,7 +50,7 @@ static void print_explanation(const json_t *json)
 		printf("%-10s %-14s %s%s%s%s\n", text_of(step, "stage"), text_of(step, "verdict"),
 		       text_of(step, "because"), *ref ? " (" : "", ref, *ref ? ")" : "");
 	}
-	printf("%-10s %s mode", verdict, text_of(json, "mode"));
+	printf("%-10s in %s mode", verdict, text_of(json, "mode"));
 	if (*via)
 		printf(", by %s%s", strcmp(via, "router") == 0 ? "the router" : via,
 		       nat_text(json));

@@ -127,8 +127,11 @@ def test_strangers_on_the_socket_only_read():
     try:
         assert daemon.call("PUT", "/v1/peers/kept", {"name": "kept", "public_key": KEY}).status == 201
         for path in ("/v1/node", "/v1/peers", "/v1/peers/kept", "/v1/routes", "/v1/exit-node", "/v1/dataplane", "/v1/status",
-                     "/metrics", "/healthz"):
+                     "/v1/policy", "/v1/flows", "/v1/doctor", "/metrics", "/healthz"):
             assert as_stranger(f"http://localhost{path}") == 200, path
+        assert as_stranger("http://localhost/v1/explain", "-d", '{"peer":"kept","destination":"10.0.0.1"}') == 200
+        assert as_stranger("http://localhost/v1/policy", "-X", "PUT", "-d", "{}") == 403
+        assert as_stranger("http://localhost/v1/flows/flow_1", "-X", "DELETE") == 403
         assert as_stranger("http://localhost/v1/peers/kept/config") == 403
         assert as_stranger("http://localhost/v1/peers", "-d", '{"name":"x"}') == 403
         assert as_stranger("http://localhost/v1/peers/kept", "-X", "DELETE") == 403

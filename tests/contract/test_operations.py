@@ -478,7 +478,7 @@ def test_metrics(call):
         elif not line.startswith("#"):
             assert line.split("{")[0].split(" ")[0] in names, line
             float(line.rsplit(" ", 1)[1])
-    assert {"culvert_dropped_packets_total", "culvert_peer_info", "culvert_flows_active", "culvert_http_requests_total",
+    assert {"culvert_dropped_packets_total", "culvert_peer_info", "culvert_flows_active", "culvert_health_faults", "culvert_http_requests_total",
             "process_resident_memory_bytes", "process_cpu_seconds_total"} <= names
     assert 'culvert_dropped_packets_total{reason="no_route"}' in text
 
