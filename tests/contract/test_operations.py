@@ -338,7 +338,7 @@ def test_mapped_routes(call):
 
 
 def test_sites_behind_peers(call):
-    call("PUT", "/v1/peers/{id}", {"name": "site", "public_key": KEYS[1]}, id="site")
+    call("PUT", "/v1/peers/{id}", {"name": "site", "public_key": KEYS[3]}, id="site")
     made = call("PUT", "/v1/routes/{id}", {"prefix": "10.32.0.0/16", "via": "site"}, id="behind")
     assert (made.status, made.json["via"]) == (201, "site")
     kept = call("DELETE", "/v1/peers/{id}", id="site")
