@@ -117,6 +117,7 @@ static void print_exit_node(const struct arguments *args, const json_t *json)
 	(void)args;
 	printf("exit node    %s\n", exit_text(json));
 	printf("peers        %s\n", list_text(json_object_get(json, "peers"), "nobody"));
+	printf("snat         %s\n", text_of(json, "snat"));
 	printf("local nets   %s\n", flag_of(json, "allow_lan") ? "reachable" : "closed");
 }
 

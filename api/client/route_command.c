@@ -9,9 +9,9 @@
 
 static void print_routes(const json_t *items)
 {
-	static const char *const headings[] = { "PREFIX",      "STATE",	    "VIA",
-						"PEERS",       "PROTOCOLS", "PORTS",
-						"DESCRIPTION", "ID",	    NULL };
+	static const char *const headings[] = { "PREFIX",      "STATE", "VIA",	  "PEERS",
+						"PROTOCOLS",   "PORTS", "MAP TO", "SNAT",
+						"DESCRIPTION", "ID",	NULL };
 	struct table table;
 	size_t i;
 	json_t *route;
@@ -20,6 +20,7 @@ static void print_routes(const json_t *items)
 	json_array_foreach(items, i, route)
 	{
 		const char *description = text_of(route, "description");
+		const char *real = text_of(route, "map_to");
 		const char *const cells[] = {
 			text_of(route, "prefix"),
 			text_of(route, "state"),
@@ -27,6 +28,8 @@ static void print_routes(const json_t *items)
 			list_text(json_object_get(route, "peers"), "nobody"),
 			list_text(json_object_get(route, "protocols"), "any"),
 			list_text(json_object_get(route, "ports"), "any"),
+			*real ? real : "-",
+			text_of(route, "snat"),
 			*description ? description : "-",
 			text_of(route, "id"),
 		};

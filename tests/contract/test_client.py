@@ -86,6 +86,8 @@ def test_routes_name_peers_by_name(culvert):
                               "--protocol", "tcp").stdout)
     assert (made["via"], made["map_to"], made["peers"], made["protocols"]) == \
         (peer, "192.168.0.0/16", [peer, "tag:sites"], [47, "tcp"])
+    line = culvert("route", "list").stdout.splitlines()[1]
+    assert "192.168.0.0/16" in line and peer in line
     assert "/snat" in culvert("route", "add", "10.41.0.0/16", "--snat", "some", status=ERROR).stderr
     assert "nobody" in culvert("route", "add", "10.41.0.0/16", "--via", "nobody", status=ERROR).stderr
     culvert("peer", "remove", "branch office", status=CONFLICT)
