@@ -77,7 +77,10 @@ static json_t *via_json(struct agent *agent, uint32_t slot)
 
 	if (slot == SNAPSHOT_VIA_ROUTER)
 		return json_string("router");
-	return agent_peer_of_slot(agent, slot, &peer) == 0 ? json_string(peer.id) : json_null();
+	if (agent_peer_of_slot(agent, slot, &peer) < 0)
+		return json_null();
+	key_wipe(&peer.preshared_key);
+	return json_string(peer.id);
 }
 
 /* Members that only what is forwarded has. */

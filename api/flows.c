@@ -56,8 +56,10 @@ static json_t *peer_id_json(struct peer_ids *ids, struct agent *agent, uint32_t 
 		row->known = true;
 		row->slot = slot;
 		row->id[0] = '\0';
-		if (agent_peer_of_slot(agent, slot, &peer) == 0)
+		if (agent_peer_of_slot(agent, slot, &peer) == 0) {
+			key_wipe(&peer.preshared_key);
 			memcpy(row->id, peer.id, sizeof(row->id));
+		}
 	}
 	return row->id[0] ? json_string(row->id) : json_null();
 }
@@ -108,7 +110,7 @@ struct listing {
 	struct flow_row rows[FLOW_ROWS_MAX];
 };
 
-/* Writes those of the first n rows that are wanted, until the page is full. */
+/* Writes those of the first n rows that are wanted, until the page is full. The engine may say anything. */
 static void add_rows(struct listing *listing, size_t n)
 {
 	struct request *req = listing->req;
@@ -122,7 +124,7 @@ static void add_rows(struct listing *listing, size_t n)
 			return;
 		}
 		listing->query.after = row->id;
-		if (state != FLOW_STATES && row->state != state)
+		if (row->state >= FLOW_STATES || (state != FLOW_STATES && row->state != state))
 			continue;
 		json_t *peer = peer_id_json(&listing->peer_ids, req->agent, row->slot);
 		json_t *json = flow_json(row, peer);
@@ -174,6 +176,7 @@ static bool make_query(struct request *req, struct flow_query *ret_query)
 				       filter->peer);
 			return false;
 		}
+		key_wipe(&peer.preshared_key);
 		ret_query->slot = peer.slot;
 	}
 	return true;

@@ -154,6 +154,15 @@ TEST(a_flow_can_be_cut)
 	http_close();
 }
 
+TEST(rows_that_make_no_sense_are_left_out)
+{
+	open_with(3);
+	fake.flows[1].state = 200;
+	CHECK_EQ(http_get("/v1/flows"), 200);
+	CHECK(http_count("\"id\":") == 2);
+	http_close();
+}
+
 TEST(an_engine_that_is_away_is_503)
 {
 	open_with(1);
