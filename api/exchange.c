@@ -106,15 +106,20 @@ static bool pass_guard(struct exchange *exchange, const char *method)
 	return false;
 }
 
-static bool length_is_allowed(struct request *req)
+static void answer_too_large(struct request *req)
+{
+	answer_problem(req, PROBLEM_BODY_TOO_LARGE, "The body has more than %zu bytes.",
+		       req->body.max);
+}
+
+static void check_length(struct request *req)
 {
 	const char *length = header_value(req, "Content-Length");
 
-	if (!length || strtoull(length, NULL, 10) <= HTTP_BODY_MAX)
-		return true;
-	answer_problem(req, PROBLEM_BODY_TOO_LARGE, "The body has more than %d bytes.",
-		       HTTP_BODY_MAX);
-	return false;
+	if (req->route->scope == SCOPE_POLICY)
+		req->body.max = POLICY_BODY_MAX;
+	if (length && strtoull(length, NULL, 10) > req->body.max)
+		answer_too_large(req);
 }
 
 /* Resources are JSON; operations with a format of their own look for themselves. */
@@ -145,7 +150,7 @@ static void begin(struct exchange *exchange, const char *method)
 		return;
 	}
 	if (access_check_scope(req) && json_is_acceptable(req))
-		length_is_allowed(req);
+		check_length(req);
 }
 
 static void add_etag(struct MHD_Response *response, uint64_t revision)
@@ -304,8 +309,7 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *mhd, const
 		return take_body(exchange, data, length);
 
 	if (req->answer.status == 0 && req->body_too_large)
-		answer_problem(req, PROBLEM_BODY_TOO_LARGE, "The body has more than %d bytes.",
-			       HTTP_BODY_MAX);
+		answer_too_large(req);
 	if (req->answer.status == 0)
 		req->route->handle(req);
 	return send_answer(exchange, method);

@@ -65,6 +65,8 @@ struct answer {
 
 #define REQUEST_ID_SIZE 32
 #define ANSWER_MAX (4 * 1024 * 1024)
+/* A policy is many rules in one resource. */
+#define POLICY_BODY_MAX (512 * 1024)
 
 struct request {
 	struct api *api;
