@@ -114,6 +114,24 @@ static void add_outer(struct buf *out, const struct node_counters *node)
 	    counter_get(&node->cookies_sent));
 }
 
+static void add_tun(struct buf *out, const struct node_counters *node)
+{
+	head(out, "culvert_tun_packets_total", "counter",
+	     "Packets between engine and kernel, in kernel mode.");
+	several(out, "culvert_tun_packets_total", "direction",
+		(struct labelled[]){ { "read", counter_get(&node->tun_read_packets) },
+				     { "write", counter_get(&node->tun_write_packets) },
+				     { 0 } });
+	head(out, "culvert_tun_calls_total", "counter",
+	     "System calls for them: packets per call is the batching.");
+	several(out, "culvert_tun_calls_total", "direction",
+		(struct labelled[]){ { "read", counter_get(&node->tun_read_calls) },
+				     { "write", counter_get(&node->tun_write_calls) },
+				     { 0 } });
+	one(out, "culvert_tun_fallbacks_total", "counter",
+	    "Offloads that the TUN turned out not to have.", counter_get(&node->tun_fallbacks));
+}
+
 static size_t n_faults(struct agent *agent)
 {
 	size_t n = 0;
@@ -312,6 +330,7 @@ void metrics_get(struct request *req)
 	}
 	add_node(out, req->agent, &status);
 	add_outer(out, &status.counters->node);
+	add_tun(out, &status.counters->node);
 	add_flows(out, &status.counters->node);
 	add_drops(out, &status.counters->node);
 	add_peers(out, req->agent);
