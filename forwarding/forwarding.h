@@ -112,7 +112,7 @@ int engine_run(const struct engine_boot *boot);
 
 /*
  * What the packet path would do, by the very functions that it runs. snap:
- * checked. 0 or -ENOMEM.
+ * checked. 0, -ENOMEM, or -EBADMSG: see filter_new.
  */
 int forwarding_explain(const struct snapshot *snap, const struct explain_query *query,
 		       struct explain_result *ret_result);
