@@ -135,11 +135,12 @@ static void judge_to_peer(struct engine *engine, uint32_t slot, struct view *vie
 	struct returns_flow flow;
 	enum returns_state state = returns_look(engine->returns, slot, view, now, &flow);
 
-	if (state == RETURNS_REVOKED) {
+	/* Who began, and may now, begins again: the site may have moved to another peer. */
+	if (state == RETURNS_REVOKED && flow.from != slot) {
 		engine_refuse(engine, slot, view, DROP_POLICY, now);
 		return;
 	}
-	if (state == RETURNS_UNKNOWN)
+	if (state == RETURNS_UNKNOWN || state == RETURNS_REVOKED)
 		returns_note(engine->returns, slot, to, view, now);
 	send_on(engine, slot, view, to, now);
 }

@@ -53,8 +53,8 @@ void returns_free(struct returns *returns);
 void returns_revise(struct returns *returns);
 
 /*
- * What is a packet that comes from that side? Keeps its flow alive. flow is
- * written for ONWARD and ANSWER.
+ * What is a packet that comes from that side? Keeps its flow alive. ret_flow
+ * is written unless it is unknown.
  */
 enum returns_state returns_look(struct returns *returns, uint32_t side, const struct view *packet,
 				mono_t now, struct returns_flow *ret_flow);

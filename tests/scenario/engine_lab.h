@@ -45,7 +45,9 @@ struct wish {
 	struct prefix node_addresses[2] __attribute__((aligned(8)));
 	struct snapshot_peer peers[WISHED] __attribute__((aligned(8)));
 	struct prefix prefixes[2 * WISHED] __attribute__((aligned(8)));
-	struct snapshot_route routes[1] __attribute__((aligned(8)));
+	struct snapshot_route routes[4] __attribute__((aligned(8)));
+	struct snapshot_rule rules[4] __attribute__((aligned(8)));
+	uint32_t slots[4] __attribute__((aligned(8)));
 };
 
 static struct engine *engine;
@@ -299,9 +301,9 @@ static void make_wish(void)
 		.peers = PLACE(peers, 2),
 		.prefixes = PLACE(prefixes, (size_t)2 * WISHED),
 		.routes = PLACE(routes, 1),
-		.rules = PLACE(prefixes, 0),
+		.rules = PLACE(rules, 0),
 		.policy_allow = 1,
-		.slots = PLACE(prefixes, 0),
+		.slots = PLACE(slots, 4),
 		.ports = PLACE(prefixes, 0),
 	};
 	wish.node_addresses[0] = prefix("100.64.0.1/24");
