@@ -366,4 +366,127 @@ TEST(a_site_goes_with_its_route_and_with_its_peer)
 	tear_down();
 }
 
+/*
+ * Kernel mode without a kernel: what reaches the backend is counted, and what
+ * the kernel sends is shown to admit_out.
+ */
+static struct backend *real_backend;
+static const struct snapshot *real_snap;
+static unsigned taken;
+
+static void take_input(struct backend *backend, uint32_t slot, const struct view *view, mono_t at)
+{
+	(void)backend;
+	(void)slot;
+	(void)view;
+	(void)at;
+	taken++;
+}
+
+static void take_flush(struct backend *backend, mono_t at)
+{
+	(void)backend;
+	(void)at;
+}
+
+static void pretend_kernel(void)
+{
+	static const struct backend_ops ops = { .input = take_input, .flush = take_flush };
+	static struct backend fake = { &ops };
+
+	struct snapshot *snap = malloc(engine->snap->size);
+	CHECK(snap);
+	memcpy(snap, engine->snap, engine->snap->size);
+	snap->mode = MODE_KERNEL;
+	real_snap = engine->snap;
+	real_backend = engine->backend;
+	engine->snap = snap;
+	engine->backend = &fake;
+	taken = 0;
+}
+
+static void stop_pretending(void)
+{
+	free((void *)(uintptr_t)engine->snap);
+	engine->snap = real_snap;
+	engine->backend = real_backend;
+}
+
+static uint32_t from_lan(const struct endpoint *from, const struct endpoint *to)
+{
+	uint8_t packet[64];
+	struct view view;
+	size_t length = build_udp(from, to, (const uint8_t *)"x", 1, packet, sizeof(packet));
+	CHECK_EQ(view_parse(packet, length, &view), PASS);
+	return engine->host.admit_out(engine->host.ctx, &view, now());
+}
+
+static void from_peer(unsigned i, const struct endpoint *from, const struct endpoint *to)
+{
+	uint8_t packet[64];
+	client_send(i, packet,
+		    build_udp(from, to, (const uint8_t *)"x", 1, packet, sizeof(packet)));
+}
+
+TEST(what_the_lan_asks_is_answered)
+{
+	const struct endpoint host = { .addr = address("10.1.2.9"), .port = 5000 };
+	const struct endpoint other = { .addr = address("10.1.2.9"), .port = 5001 };
+	const struct endpoint peer = { .addr = address("100.64.0.10"), .port = 53 };
+	const struct endpoint nobody = { .addr = address("100.64.0.99"), .port = 53 };
+	const struct endpoint group = { .addr = address("224.0.0.251"), .port = 53 };
+	start();
+	pretend_kernel();
+	from_peer(0, &peer, &host);
+	CHECK_EQ(taken, 0);
+	check_refused(0, DROP_NO_ROUTE, 1);
+
+	CHECK_EQ(from_lan(&host, &peer), 0);
+	from_peer(0, &peer, &host);
+	CHECK_EQ(taken, 1);
+	from_peer(0, &peer, &other);
+	CHECK_EQ(taken, 1);
+	check_refused(0, DROP_NO_ROUTE, 2);
+
+	CHECK_EQ(from_lan(&host, &nobody), UINT32_MAX);
+	CHECK_EQ(drops(DROP_PEER_UNKNOWN), 1);
+	CHECK_EQ(from_lan(&host, &group), UINT32_MAX);
+	CHECK_EQ(drops(DROP_DESTINATION_MULTICAST), 1);
+	stop_pretending();
+
+	/* Netstack mode has no LAN that could have asked. */
+	from_peer(0, &peer, &host);
+	check_refused(0, DROP_NO_ROUTE, 3);
+	tear_down();
+}
+
+/* Answers of the LAN do not make it the one that asked. */
+TEST(a_route_that_goes_cuts_both_directions)
+{
+	const struct endpoint host = { .addr = address("10.1.2.9"), .port = 53 };
+	const struct endpoint peer = { .addr = address("100.64.0.10"), .port = 5000 };
+	start();
+	add_site("10.1.0.0/16", SNAPSHOT_VIA_ROUTER, NULL);
+	republish();
+	pretend_kernel();
+	from_peer(0, &peer, &host);
+	CHECK_EQ(from_lan(&host, &peer), 0);
+	from_peer(0, &peer, &host);
+	CHECK_EQ(taken, 2);
+	stop_pretending();
+
+	wish.head.routes.count = 0;
+	republish();
+	pretend_kernel();
+	from_peer(0, &peer, &host);
+	check_refused(0, DROP_NO_ROUTE, 1);
+	CHECK_EQ(from_lan(&host, &peer), UINT32_MAX);
+	CHECK_EQ(drops(DROP_POLICY), 1);
+	from_peer(0, &peer, &host);
+	check_refused(0, DROP_NO_ROUTE, 2);
+	CHECK_EQ(taken, 0);
+	stop_pretending();
+	tear_down();
+}
+
 TEST_MAIN
