@@ -54,6 +54,46 @@ TEST(lost_packets_are_sent_again_without_sack)
 	lossy_download(without_sack);
 }
 
+/* Packets that leave at one moment for an acknowledgement, while losses are being repaired. */
+static size_t largest_burst(struct link *link, const uint8_t *data, size_t length)
+{
+	size_t at = 0, largest = 0;
+	bool lost = false;
+
+	for (int round = 0; link->client.n_received < length; round++) {
+		CHECK(round < 20000);
+		ssize_t r =
+			at < length ? send(link->target, data + at, length - at, MSG_DONTWAIT) : 0;
+		at += r > 0 ? (size_t)r : 0;
+		world_poll();
+		/* One flight is lost. */
+		world->lost = link->client.n_received > length / 3 && !lost;
+		lost |= world->lost;
+		if (client_take(&link->client))
+			client_ack(&link->client);
+		if (link_flow()->recovery.mode != RECOVERY_CALM)
+			largest = MAX(largest, world->n_packets);
+		world_advance(20);
+		world->lost = false;
+	}
+	return largest;
+}
+
+TEST(what_is_sent_again_is_paced)
+{
+	world_open();
+	uint8_t *data = pattern(600000);
+	struct link link;
+	link_open_as(&link, without_sack);
+	link_flow()->recovery.srtt_us = 20000; /* known from the start: it takes long to learn */
+	size_t burst = largest_burst(&link, data, 600000);
+	CHECK(burst > 0 && burst <= 3);
+	CHECK_MEM(link.client.received, data, 600000);
+	link_close(&link);
+	world_close();
+	free(data);
+}
+
 static void without_scale(struct client *client)
 {
 	client->no_scale = true;
