@@ -151,6 +151,7 @@ static int switch_to_kernel(struct agent *agent, enum mode desired, struct agent
 
 	if (desired == MODE_AUTO)
 		return settle_for_netstack(agent, write, why, reterr);
+	fault_add(reterr, "/desired", "refused", "%s.", why);
 	return fault_set(reterr, -EOPNOTSUPP, "mode_unavailable",
 			 "Kernel mode was tried and refused: %s.", why);
 }

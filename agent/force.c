@@ -91,6 +91,8 @@ int force_next(struct agent *agent, struct publication *ret_next, struct fault *
 
 void force_adopt(struct agent *agent, const struct publication *next)
 {
+	if (agent->current.memfd < 0 || agent->current.mode != next->mode)
+		agent->phase_since = loop_wall_ns();
 	publication_release(&agent->current);
 	agent->current = *next;
 	agent->stale = false;

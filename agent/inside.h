@@ -129,7 +129,7 @@ void dataplane_explain(const struct agent *agent, struct dataplane_status *statu
 void kernel_note_refusal(struct agent *agent, const char *text);
 /* The mode that runs, or will when an engine is there. */
 enum mode mode_running(const struct agent *agent);
-/* Notes the time when the phase changed. */
+/* Notes the time when the phase changed; a change of mode notes its own. */
 void phase_note(struct agent *agent);
 
 int active_routes_load(struct agent *agent);

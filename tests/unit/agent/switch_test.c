@@ -102,8 +102,10 @@ TEST(there_and_back)
 {
 	start(MODE_NETSTACK, 0);
 	CHECK_EQ(status.actual, MODE_NETSTACK);
+	int64_t since = status.since;
 	CHECK_EQ(put(MODE_KERNEL), 0);
 	CHECK_EQ(status.actual, MODE_KERNEL);
+	CHECK(status.since > since);
 	CHECK_STR(status.reason, "Kernel mode was asked for.");
 	CHECK_EQ(put(MODE_NETSTACK), 0);
 	CHECK_EQ(status.actual, MODE_NETSTACK);
@@ -118,6 +120,7 @@ TEST(a_switch_that_fails_leaves_all_as_it_was)
 	CHECK_EQ(put(MODE_KERNEL), -EOPNOTSUPP);
 	CHECK_STR(t.fault.problem, "mode_unavailable");
 	CHECK_STR(t.fault.text, "Kernel mode was tried and refused: The table was refused.");
+	CHECK_STR(code_at("/desired"), "refused");
 	CHECK_EQ(status.desired, MODE_NETSTACK);
 	CHECK_EQ(status.actual, MODE_NETSTACK);
 	CHECK_EQ(status.phase, PHASE_RUNNING);
