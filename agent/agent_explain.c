@@ -38,11 +38,11 @@ static void explain_out(const struct peer *peer, const char *why, struct explain
 	result->verdict = EXPLAIN_DROP;
 	result->via_slot = SNAPSHOT_VIA_ROUTER;
 	step->stage = "peer";
-	step->verdict = "outer_unknown_peer";
+	step->verdict = "peer_unknown";
 	step->route = step->rule = -1;
 	snprintf(step->because, sizeof(step->because),
-		 "Peer %s %s: it gets no session, and its packets are not even decrypted.",
-		 peer->id, why);
+		 "peer %s %s: it gets no session, and its packets are not even decrypted", peer->id,
+		 why);
 }
 
 static int explain_in_force(const struct publication *current, const struct explain_query *query,
