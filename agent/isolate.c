@@ -242,8 +242,35 @@ int isolate_program(const struct identity *who)
 	return r < 0 ? r : become(who);
 }
 
+/* What the supervisor goes on needing, as far as it has it. */
+static int drop_unneeded_capabilities(void)
+{
+	static const unsigned needed[] = {
+		CAP_NET_ADMIN,				      /* kernel mode */
+		CAP_SETUID,    CAP_SETGID,	 CAP_SETPCAP, /* children become another user */
+		CAP_KILL,				      /* and are put down */
+		CAP_SYS_ADMIN, CAP_DAC_OVERRIDE,	      /* and find the state directory */
+	};
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	if (syscall(SYS_capget, &header, data) < 0)
+		return failed("read my capabilities");
+
+	struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
+		kept[CAP_TO_INDEX(needed[i])].permitted |= CAP_TO_MASK(needed[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		kept[i].permitted &= data[i].permitted;
+		kept[i].effective = kept[i].permitted & data[i].effective;
+	}
+	return syscall(SYS_capset, &header, kept) < 0 ? failed("drop capabilities") : 0;
+}
+
 int isolate_supervisor(bool no_new_privs)
 {
+	int r = drop_unneeded_capabilities();
+	if (r < 0)
+		return r;
 	if (no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return failed("forbid new privileges");
 	return no_core();

@@ -54,7 +54,10 @@ int isolate_child(const struct isolation *isolation);
  */
 int isolate_program(const struct identity *who);
 
-/* The supervisor's own: no core, not traceable. no_new_privs: it runs no program either. */
+/*
+ * The supervisor's own: no core, not traceable, only the capabilities that
+ * kernel mode and the children need. no_new_privs: it runs no program either.
+ */
 int isolate_supervisor(bool no_new_privs);
 
 /* Where the title of the process may be written. Call first in main. */

@@ -154,6 +154,15 @@ def test_twenty_switches_leave_nothing(host, start):
     assert host.picture() == before
 
 
+def test_the_supervisor_keeps_few_capabilities(start):
+    daemon = start()
+    with open(f"/proc/{daemon.pids()['supervisor']}/status", encoding="utf-8") as file:
+        caps = int(next(line for line in file if line.startswith("CapPrm")).split()[1], 16)
+    kept = {bit for bit in range(64) if caps >> bit & 1}
+    # DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_ADMIN of linux/capability.h.
+    assert kept == {1, 5, 6, 7, 8, 12, 21}
+
+
 def test_only_net_admin(start):
     assert mode_of(start(wrapper=["setpriv", *ONLY_NET_ADMIN])) == "kernel"
 
