@@ -106,11 +106,26 @@ static bool look_at(struct watcher *w, enum part part, mono_t now)
 	return false;
 }
 
+/* Only what stops forwarding for certain; the doctor names all, and what is merely suspect. */
+static void look_for_foreign(struct watcher *w)
+{
+	struct check row = { .status = CHECK_OK };
+	bool found = nft_foreign(&row, 1, w->plumbing->tun.name) > 0 && row.status == CHECK_FAIL;
+
+	if (!found && w->foreign[0] != '\0')
+		tell(w, "foreign_firewall", false, "no other firewall stops what is forwarded");
+	if (found && strcmp(w->foreign, row.summary) != 0)
+		tell(w, "foreign_firewall", true, row.summary);
+	snprintf(w->foreign, sizeof(w->foreign), "%s", found ? row.summary : "");
+}
+
 static void on_look(void *arg, mono_t now)
 {
 	struct watcher *w = arg;
 	unsigned suspects = w->suspects;
 	w->suspects = 0;
+	if (suspects & 1u << PART_FILTER)
+		look_for_foreign(w);
 
 	for (int part = 0; part < PARTS; part++) {
 		if ((suspects & 1u << part) == 0 || look_at(w, (enum part)part, now))
@@ -244,6 +259,8 @@ int watcher_start(struct watcher *w, struct plumbing *plumbing)
 				   mono_add(now, POLL_MS * NS_PER_MS));
 	if (r < 0)
 		watcher_stop(w);
+	else
+		look_soon(w, 1u << PART_FILTER, now);
 	return r;
 }
 
@@ -255,6 +272,8 @@ void watcher_stop(struct watcher *w)
 		tell(w, "drift", false, "kernel mode is off");
 	if (any(w->fighting))
 		tell(w, "plumbing_fight", false, "kernel mode is off");
+	if (w->foreign[0] != '\0')
+		tell(w, "foreign_firewall", false, "kernel mode is off");
 
 	struct loop *loop = w->plumbing->loop;
 	loop_unwatch(loop, &w->route_watch);

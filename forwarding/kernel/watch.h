@@ -20,7 +20,8 @@ enum part { PART_FILTER, PART_INTERFACE, PART_NETWORK, PART_SWITCHES, PARTS };
  * right at once, and told as health "drift" that has passed. Changed again
  * within REPAIR_PAUSE_S it is left alone until that time is over, and told as
  * "plumbing_fight". While the filter is not as it was made, the interface is
- * set down: fail closed.
+ * set down: fail closed. Whenever tables change, those of others that stop what
+ * is forwarded are looked for, and told as "foreign_firewall".
  */
 #define REPAIR_PAUSE_S 5
 
@@ -34,6 +35,7 @@ struct watcher {
 	mono_t repaired[PARTS];
 	bool was_repaired[PARTS];
 	bool fighting[PARTS], broken[PARTS];
+	char foreign[FAULT_TEXT_MAX]; /* told of another firewall; "" = there is none */
 };
 
 /* Until stopped. The parts are whole when it starts. 0 or negative errno. */

@@ -436,6 +436,12 @@ static void doctor(void)
 	for (size_t i = 0; i < n; i++)
 		named |= rows[i].status != CHECK_OK && strstr(rows[i].summary, "other");
 	CHECK(named);
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(loop_pass(loop, 20), 0);
+	sh("nft delete table inet other");
+	for (int i = 0; i < 10; i++)
+		CHECK_EQ(loop_pass(loop, 20), 0);
+	CHECK_STR(healths, "foreign_firewall1 foreign_firewall0 ");
 	finish();
 }
 
