@@ -355,6 +355,30 @@ TEST(no_tun_no_kernel_mode)
 	in_own_network(run_without_tun, 65536);
 }
 
+static void run_late_tun(void)
+{
+	const struct ipc_header header = { .type = IPC_SNAPSHOT, .id = 99 };
+	struct ipc_result result;
+
+	set_up();
+	wish.head.revision++;
+	wish.head.mode = MODE_KERNEL;
+	_cleanup_(closep) int fd = make_memfd(F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+	CHECK_EQ(ipc_send(control_fd, &header, NULL, &fd, 1), 0);
+	send_tun("tun-a");
+	settle();
+	CHECK_EQ(ipc_receive(control_fd, &answer), 0);
+	memcpy(&result, answer.body, sizeof(result));
+	CHECK_EQ(result.error, 0);
+	check_alive(0);
+	leave();
+}
+
+TEST(tun_may_be_read_after_its_snapshot)
+{
+	in_own_network(run_late_tun, 65536);
+}
+
 static unsigned count_descriptors(void)
 {
 	unsigned n = 0;
