@@ -6,7 +6,7 @@
                   2001:db8:1::2 ::1        10.20.0.1   ----- 10.20.0.2
     (100.64.x.y inside the tunnel)         fd20::1           fd20::2
 
-Culvert runs as an ordinary user without any capability. Sockets are made inside a
+In netstack mode Culvert runs as an ordinary user without any capability, in kernel mode as root. Sockets are made inside a
 namespace from this one process (Namespace.enter), so that tests are plain Python.
 """
 import contextlib
@@ -278,8 +278,9 @@ class Lab:
 
     count = 0
 
-    def __init__(self, options=(), routes=("10.20.0.0/16", "fd20::/64"), ping_group="0 2147483647",
-                 wrapper=(), environment=None):
+    def __init__(self, mode="netstack", options=(), routes=("10.20.0.0/16", "fd20::/64"),
+                 ping_group="0 2147483647", wrapper=(), environment=None):
+        self.mode = mode
         Lab.count += 1
         tag = f"cvt{os.getpid() % 100000}n{Lab.count}"
         self.clients = []
@@ -290,7 +291,8 @@ class Lab:
                       "2001:db8:1::1/64")
             self.link(self.lan, self.router, "lan", "10.20.0.2/16", "10.20.0.1/16", "fd20::2/64", "fd20::1/64")
             self.router.run("sysctl", "-qw", f"net.ipv4.ping_group_range={ping_group}")
-            self.culvert = Culvert(self.router, options, wrapper=wrapper, environment=environment).start()
+            self.culvert = Culvert(self.router, ["--mode", mode, *options], user=0 if mode == "kernel" else USER,
+                                   wrapper=wrapper, environment=environment).start()
             self.api = self.culvert.api
             self.routes = [self.api.ok("POST", "/v1/routes", {"prefix": p}) for p in routes]
         except BaseException:
@@ -313,8 +315,12 @@ class Lab:
     def add_client(self, name, routed=True, **fields):
         """A new peer with a stock client; routed: the namespace's traffic goes through it."""
         made = self.api.ok("POST", "/v1/peers", {"name": name, **fields})
-        client = WireGuard(self.client, made["client_config"], routed=routed)
+        client = self.start_client(self.client, made["client_config"], routed)
         client.peer = made
+        return client
+
+    def start_client(self, namespace, text, routed=True):
+        client = WireGuard(namespace, text, routed=routed)
         self.clients.append(client)
         return client
 

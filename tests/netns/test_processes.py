@@ -6,17 +6,7 @@ import signal
 import subprocess
 import threading
 
-import pytest
-from lab import Api, Culvert, Lab, run, wait_until
-
-
-@pytest.fixture
-def own():
-    made = Lab()
-    made.laptop = made.add_client("laptop")
-    made.ping("10.20.0.2")
-    yield made
-    made.close()
+from lab import Culvert, Lab, run, wait_until
 
 
 def test_engine_comes_back_and_greets_peers(own):

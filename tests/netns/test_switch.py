@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One API call moves a running router between the modes."""
+import os
+import threading
+
+import pytest
+from lab import DEADLINE_S, Lab, wait_until
+
+
+@pytest.fixture
+def lab():
+    made = Lab("kernel")
+    try:
+        made.laptop = made.add_client("laptop")
+        assert made.ping("10.20.0.2") == 1
+        yield made
+    finally:
+        made.close()
+
+
+def switch(lab, mode):
+    answer = lab.api.ok("PUT", "/v1/dataplane", {"desired": mode})
+    assert answer["actual"] == mode and answer["phase"] == "running", answer
+
+
+def footprint(lab):
+    """What a switch could leave behind: descriptors, tables, rules, routes, links."""
+    found = {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in lab.culvert.pids().items()}
+    for what in (("rule",), ("-6", "rule"), ("route", "show", "table", "all"), ("link",)):
+        text = lab.router.run("ip", *what)
+        found[what] = sorted(line for line in text.splitlines() if "culvert" in line or what == ("rule",))
+    found["tables"] = lab.router.run("nft", "list", "tables")
+    return found
+
+
+def test_session_survives_and_new_flows_work_at_once(lab):
+    before = lab.laptop.handshake_at()
+    for mode in ("netstack", "kernel", "netstack"):
+        switch(lab, mode)
+        assert lab.ping("10.20.0.2", count=5) == 5
+        assert lab.ping("fd20::2", count=2) == 2
+        client, server = lab.pair()
+        client.sendall(b"hello")
+        assert server.recv(10) == b"hello"
+        client.close()
+        server.close()
+    assert lab.laptop.handshake_at() == before, "the session was made anew"
+
+
+def test_ping_loses_at_most_two_seconds(lab):
+    lost, stop = [], threading.Event()
+
+    def pinging():
+        silent = 0
+        while not stop.is_set():
+            silent = 0 if lab.ping("10.20.0.2", wait_s=0.2) else silent + 1
+            lost.append(silent)
+    thread = threading.Thread(target=pinging)
+    thread.start()
+    for mode in ("netstack", "kernel") * 3:
+        switch(lab, mode)
+        seen = len(lost)
+        wait_until(lambda target=seen + 3: len(lost) >= target, "pings after the switch")
+    stop.set()
+    thread.join()
+    assert max(lost) <= 10, f"{max(lost)} pings of 0.2 s in a row were lost"
+
+
+def test_netstack_flows_are_reset_by_a_switch(lab):
+    switch(lab, "netstack")
+    client, server = lab.pair()
+    impact = lab.api.ok("PUT", "/v1/dataplane?dry_run=true", {"desired": "kernel"})["impact"]
+    assert impact["flows_cut"] >= 1
+    switch(lab, "kernel")
+    for sock in (client, server):
+        sock.settimeout(DEADLINE_S)
+        with pytest.raises(ConnectionResetError):
+            sock.recv(10)
+
+
+def test_kernel_flows_do_not_hang_after_a_switch(lab):
+    client, server = lab.pair()
+    switch(lab, "netstack")
+    client.settimeout(DEADLINE_S)
+    with pytest.raises(ConnectionResetError):
+        client.sendall(b"x")
+        client.recv(10)
+    server.close()
+
+
+def test_twenty_switches_leave_nothing(lab):
+    for mode in ("netstack", "kernel"):
+        switch(lab, mode)
+    before = footprint(lab)
+    for _ in range(10):
+        switch(lab, "netstack")
+        switch(lab, "kernel")
+    assert footprint(lab) == before
+    assert lab.ping("10.20.0.2") == 1
+
+
+def test_the_wish_survives_a_restart(lab):
+    lab.culvert.options = [o for o in lab.culvert.options if o not in ("--mode", "kernel")]
+    switch(lab, "netstack")
+    assert lab.culvert.stop() == 0
+    lab.culvert.start()
+    assert lab.api.ok("GET", "/v1/dataplane")["actual"] == "netstack"
+    switch(lab, "kernel")
+    assert lab.culvert.stop() == 0
+    lab.culvert.start()
+    assert lab.api.ok("GET", "/v1/dataplane")["actual"] == "kernel"
+    wait_until(lambda: lab.ping("10.20.0.2", wait_s=1) == 1, "traffic again")
+
+
+def test_stopping_restores_the_host(lab):
+    assert lab.culvert.stop() == 0
+    def state():
+        return {
+            "rules": lab.router.run("nft", "list", "ruleset"),
+            "links": [l.split(":")[1] for l in lab.router.run("ip", "-o", "link").splitlines()],
+            "routes": lab.router.run("ip", "route") + lab.router.run("ip", "-6", "route"),
+            "rule": lab.router.run("ip", "rule") + lab.router.run("ip", "-6", "rule"),
+            "sysctl": lab.router.run("sysctl", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding",
+                                     "net.ipv6.conf.wan1.accept_ra"),
+        }
+    before = state()
+    assert before["rules"] == "" and "ip_forward = 0" in before["sysctl"]
+    lab.culvert.start()
+    assert state() != before
+    assert lab.culvert.stop() == 0
+    assert state() == before
