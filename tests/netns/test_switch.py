@@ -26,9 +26,8 @@ def switch(lab, mode):
 def footprint(lab):
     """What a switch could leave behind: descriptors, tables, rules, routes, links."""
     found = {name: len(os.listdir(f"/proc/{pid}/fd")) for name, pid in lab.culvert.pids().items()}
-    for what in (("rule",), ("-6", "rule"), ("route", "show", "table", "all"), ("link",)):
-        text = lab.router.run("ip", *what)
-        found[what] = sorted(line for line in text.splitlines() if "culvert" in line or what == ("rule",))
+    for what in ("rule", "-6 rule", "route show table all", "-6 route show table all", "-br link"):
+        found[what] = sorted(lab.router.run("ip", *what.split()).splitlines())
     found["tables"] = lab.router.run("nft", "list", "tables")
     return found
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """UDP and ping through the tunnel."""
+import contextlib
 import os
 
 import pytest
+from lab import DEADLINE_S
 
 FAMILIES = pytest.mark.parametrize("address", ["10.20.0.2", "fd20::2"])
 
@@ -15,8 +17,15 @@ def test_datagrams_of_all_sizes(lab, address):
             client.send(payload)
             data, source = server.recvfrom(65535)
             assert data == payload
-            server.sendto(data[::-1], source)
-            assert client.recv(65535) == payload[::-1], f"{size} bytes back"
+            client.settimeout(1 if lab.mode == "kernel" else DEADLINE_S)
+            for _ in range(2 if lab.mode == "kernel" else 1):
+                server.sendto(data[::-1], source)
+                with contextlib.suppress(TimeoutError):
+                    assert client.recv(65535) == payload[::-1], f"{size} bytes back"
+                    break
+                # End to end, the first one over the path's MTU is lost, and tells the server.
+            else:
+                raise AssertionError(f"{size} bytes did not come back")
 
 
 @FAMILIES
