@@ -94,8 +94,8 @@ def test_twenty_switches_leave_nothing(lab):
     for _ in range(10):
         switch(lab, "netstack")
         switch(lab, "kernel")
-    assert footprint(lab) == before
     assert lab.ping("10.20.0.2") == 1
+    wait_until(lambda: footprint(lab) == before, f"{footprint(lab)} to be as before: {before}")
 
 
 def test_the_wish_survives_a_restart(lab):
