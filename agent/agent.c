@@ -70,6 +70,7 @@ void agent_close(struct agent *agent)
 	store_close(agent->store);
 	publication_release(&agent->current);
 	free(agent->active.rows);
+	flow_counts_release(agent);
 	free(agent);
 }
 

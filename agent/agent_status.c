@@ -35,7 +35,10 @@ void agent_peer_status(struct agent *agent, const struct peer *peer, struct peer
 	ret_status->transmit_bytes = counter_get(&row.transmit_bytes);
 	ret_status->receive_packets = counter_get(&row.receive_packets);
 	ret_status->transmit_packets = counter_get(&row.transmit_packets);
-	ret_status->active_flows = atomic_load_explicit(&row.active_flows, memory_order_relaxed);
+	ret_status->active_flows =
+		mode_running(agent) == MODE_KERNEL
+			? flow_counts_of(agent, peer->slot)
+			: atomic_load_explicit(&row.active_flows, memory_order_relaxed);
 }
 
 /* Carried through store_peer_each. */

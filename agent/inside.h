@@ -31,7 +31,14 @@ struct active_routes {
 	size_t n;
 };
 
+/* Flows by slot in kernel mode; see flow_counts.c. */
+struct flow_counts {
+	mono_t counted_at;
+	uint32_t *by_slot; /* PEERS_MAX of them; NULL before the first count */
+};
+
 struct agent {
+	struct flow_counts flow_counts;
 	struct loop *loop;
 	struct link *link;
 	const struct counters *counters;
@@ -151,6 +158,12 @@ void checklist_add(struct checklist *list, const char *id, enum check_status sta
 /* What control finds out about the machine, and about the way out of it. */
 void doctor_host(struct agent *agent, struct checklist *list);
 void doctor_network(struct agent *agent, struct checklist *list);
+
+/* --- flow_counts.c --------------------------------------------------------------- */
+
+/* Flows of the peer of that slot in kernel mode, at most a few seconds old. */
+uint32_t flow_counts_of(struct agent *agent, uint32_t slot);
+void flow_counts_release(struct agent *agent);
 
 /* --- start.c --------------------------------------------------------------------- */
 

@@ -81,13 +81,14 @@ static void write_packet(void *ctx, const uint8_t *head, size_t head_length, con
 }
 
 /*
- * A router does not fragment IPv6, and this came in fragments that fitted. What
- * has a hop-by-hop header cannot be cut behind the IP header: that goes whole,
- * and the kernel says that it is too big where it is.
+ * A router does not fragment IPv6, and this came in fragments that fitted every
+ * link on their way: they are cut anew for IPv6's least MTU, which each link
+ * carries. What has a hop-by-hop header cannot be cut behind the IP header:
+ * that goes whole, and the kernel says that it is too big where it is.
  */
-static bool must_be_cut(const struct kernel *kernel, const struct view *view, size_t length)
+static bool must_be_cut(const struct view *view, size_t length)
 {
-	return view->reassembled && view->version == 6 && length > kernel->mtu &&
+	return view->reassembled && view->version == 6 && length > INNER_MTU_MIN &&
 	       view->data[6] != IPPROTO_HOPOPTS;
 }
 
@@ -99,10 +100,10 @@ static void kernel_input(struct backend *backend, uint32_t slot, const struct vi
 	(void)slot;
 	(void)now;
 
-	if (must_be_cut(kernel, view, length)) {
+	if (must_be_cut(view, length)) {
 		const struct fragment_sink sink = { .ctx = kernel, .emit = write_packet };
 		flush(kernel);
-		build_fragments(view->data, length, kernel->mtu, kernel->fragment_id++, &sink);
+		build_fragments(view->data, length, INNER_MTU_MIN, kernel->fragment_id++, &sink);
 		return;
 	}
 	if (!coalesce_add(kernel->coalesce, view, length)) {

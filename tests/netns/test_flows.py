@@ -28,7 +28,8 @@ def test_a_flow_is_listed_with_its_counters(lab):
     assert flow["translated_source"].startswith("10.20.0.1:")
     assert 10_000 <= flow["bytes_in"] < 20_000 and flow["packets_in"] > 0
     assert flow["translated_source"] == "%s:%d" % server.getpeername()[:2]
-    assert lab.api.ok("GET", f"/v1/peers/{lab.laptop.peer['id']}")["status"]["active_flows"] >= 1
+    target = f"/v1/peers/{lab.laptop.peer['id']}"
+    wait_until(lambda: lab.api.ok("GET", target)["status"]["active_flows"] >= 1, "the flow in the peer's status")
 
 
 def test_cutting_a_flow_resets_both_sides(lab):
