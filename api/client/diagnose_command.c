@@ -47,7 +47,7 @@ static void print_explanation(const json_t *json)
 	json_array_foreach(json_object_get(json, "steps"), i, step)
 	{
 		const char *ref = text_of(step, "ref");
-		printf("%-10s %-14s %s%s%s%s\n", text_of(step, "stage"), text_of(step, "verdict"),
+		printf("%-10s %-22s %s%s%s%s\n", text_of(step, "stage"), text_of(step, "verdict"),
 		       text_of(step, "because"), *ref ? " (" : "", ref, *ref ? ")" : "");
 	}
 	printf("%-10s in %s mode", verdict, text_of(json, "mode"));
