@@ -27,8 +27,7 @@ static void read_addresses(const struct nlattr *nest, struct entry_tuple *tuple)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
+	mnl_attr_for_each_nested (attr, nest) {
 		const uint8_t *bytes = mnl_attr_get_payload(attr);
 		uint16_t type = mnl_attr_get_type(attr), length = mnl_attr_get_payload_len(attr);
 		bool is_source = type == CTA_IP_V4_SRC || type == CTA_IP_V6_SRC;
@@ -45,8 +44,7 @@ static void read_ends(const struct nlattr *nest, struct entry_tuple *tuple)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
+	mnl_attr_for_each_nested (attr, nest) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == CTA_PROTO_NUM && mnl_attr_get_payload_len(attr) >= 1)
 			tuple->protocol = mnl_attr_get_u8(attr);
@@ -61,8 +59,7 @@ static void read_tuple(const struct nlattr *nest, struct entry_tuple *tuple)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
+	mnl_attr_for_each_nested (attr, nest) {
 		if (mnl_attr_get_type(attr) == CTA_TUPLE_IP)
 			read_addresses(attr, tuple);
 		else if (mnl_attr_get_type(attr) == CTA_TUPLE_PROTO)
@@ -74,8 +71,7 @@ static void read_counters(const struct nlattr *nest, uint64_t *ret_packets, uint
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest)
-	{
+	mnl_attr_for_each_nested (attr, nest) {
 		if (mnl_attr_get_type(attr) == CTA_COUNTERS_PACKETS)
 			*ret_packets = get_be64(attr);
 		else if (mnl_attr_get_type(attr) == CTA_COUNTERS_BYTES)
@@ -87,13 +83,12 @@ static void read_protocol(const struct nlattr *nest, struct entry *entry)
 {
 	const struct nlattr *kind, *attr;
 
-	mnl_attr_for_each_nested(kind, nest)
-	{
+	mnl_attr_for_each_nested (kind, nest) {
 		if (mnl_attr_get_type(kind) != CTA_PROTOINFO_TCP)
 			continue;
-		mnl_attr_for_each_nested(attr, kind) if (mnl_attr_get_type(attr) ==
-							 CTA_PROTOINFO_TCP_STATE) entry->tcp_state =
-			mnl_attr_get_u8(attr);
+		mnl_attr_for_each_nested (attr, kind)
+			if (mnl_attr_get_type(attr) == CTA_PROTOINFO_TCP_STATE)
+				entry->tcp_state = mnl_attr_get_u8(attr);
 	}
 }
 
@@ -101,8 +96,9 @@ static void read_start(const struct nlattr *nest, struct entry *entry)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, nest) if (mnl_attr_get_type(attr) == CTA_TIMESTAMP_START)
-		entry->started_at = (int64_t)get_be64(attr);
+	mnl_attr_for_each_nested (attr, nest)
+		if (mnl_attr_get_type(attr) == CTA_TIMESTAMP_START)
+			entry->started_at = (int64_t)get_be64(attr);
 }
 
 static void read_status(const struct nlattr *attr, struct entry *entry)
@@ -167,7 +163,8 @@ bool entry_read(const struct nlmsghdr *message, struct entry *ret_entry)
 	struct entry entry = { .id = 0 };
 	const struct nlattr *attr;
 
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg)) read_attribute(attr, &entry);
+	mnl_attr_for_each (attr, message, sizeof(struct nfgenmsg))
+		read_attribute(attr, &entry);
 
 	uint8_t family = entry.original.source.addr.family;
 	if (!entry.tuple || !entry.number || family == 0 ||

@@ -5,9 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <libmnl/libmnl.h>
-
 #include "agent/base/ip.h"
+#include "forwarding/kernel/attributes.h"
 
 /* Where conntrack's ports are none (ICMP and unknown protocols), ports are 0. */
 struct entry_tuple {

@@ -3,12 +3,13 @@
 #include "forwarding/kernel/netlink.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
+
+#include "forwarding/kernel/attributes.h"
 
 #define REQUEST_MAX 512
 #define ANSWER_MAX (32 * 1024)
@@ -126,8 +127,9 @@ static int take_link(const struct nlmsghdr *header, void *ctx)
 	struct nlattr *attr;
 
 	state->up = (info->ifi_flags & IFF_UP) != 0;
-	mnl_attr_for_each(attr, header, sizeof(*info)) if (mnl_attr_get_type(attr) == IFLA_MTU)
-		state->mtu = (uint16_t)mnl_attr_get_u32(attr);
+	mnl_attr_for_each (attr, header, sizeof(*info))
+		if (mnl_attr_get_type(attr) == IFLA_MTU)
+			state->mtu = (uint16_t)mnl_attr_get_u32(attr);
 	return MNL_CB_OK;
 }
 
@@ -229,8 +231,7 @@ static int take_address(const struct nlmsghdr *header, void *ctx)
 
 	if (info->ifa_index != dump->ifindex || info->ifa_scope == RT_SCOPE_LINK)
 		return MNL_CB_OK;
-	mnl_attr_for_each(attr, header, sizeof(*info))
-	{
+	mnl_attr_for_each (attr, header, sizeof(*info)) {
 		int type = mnl_attr_get_type(attr);
 		if (type == IFA_LOCAL || (type == IFA_ADDRESS && address.addr.family == 0))
 			address.addr = get_addr(attr);
@@ -313,8 +314,7 @@ static int take_route(const struct nlmsghdr *header, void *ctx)
 	struct nlattr *attr;
 
 	route.prefix.addr.family = info->rtm_family == AF_INET ? 4 : 6;
-	mnl_attr_for_each(attr, header, sizeof(*info))
-	{
+	mnl_attr_for_each (attr, header, sizeof(*info)) {
 		if (mnl_attr_get_type(attr) == RTA_DST)
 			route.prefix.addr = get_addr(attr);
 		else if (mnl_attr_get_type(attr) == RTA_PREFSRC)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include <libmnl/libmnl.h>
+#include "forwarding/kernel/attributes.h"
 
 struct nft_dump {
 	uint16_t type;		   /* NFT_MSG_GETCHAIN or NFT_MSG_GETRULE */

@@ -46,9 +46,9 @@ static bool is_ours(const char *table)
 static bool is_at_hook(const struct nlattr *nest, uint32_t hook)
 {
 	const struct nlattr *attr;
-	mnl_attr_for_each_nested(
-		attr, nest) if (mnl_attr_get_type(attr) ==
-				NFTA_HOOK_HOOKNUM) return ntohl(mnl_attr_get_u32(attr)) == hook;
+	mnl_attr_for_each_nested (attr, nest)
+		if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM)
+			return ntohl(mnl_attr_get_u32(attr)) == hook;
 	return false;
 }
 
@@ -65,8 +65,7 @@ static int see_chain(const struct nlmsghdr *message, void *ctx)
 	const struct nlattr *attr;
 	bool here = false;
 
-	mnl_attr_for_each(attr, message, sizeof(*generic))
-	{
+	mnl_attr_for_each (attr, message, sizeof(*generic)) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == NFTA_CHAIN_TABLE)
 			snprintf(chain.table, NAME_SIZE, "%s", mnl_attr_get_str(attr));

@@ -24,7 +24,9 @@ struct reader {
 static const struct nlattr *find(const struct nlattr *nest, uint16_t type)
 {
 	const struct nlattr *attr;
-	mnl_attr_for_each_nested(attr, nest) if (mnl_attr_get_type(attr) == type) return attr;
+	mnl_attr_for_each_nested (attr, nest)
+		if (mnl_attr_get_type(attr) == type)
+			return attr;
 	return NULL;
 }
 
@@ -164,15 +166,14 @@ bool nft_rule_read(const struct nlmsghdr *message, const struct nft_wish *wish,
 	struct reader reader = { .wish = wish, .rule = &rule };
 	const struct nlattr *attr, *expression;
 
-	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
-	{
+	mnl_attr_for_each (attr, message, sizeof(struct nfgenmsg)) {
 		uint16_t type = mnl_attr_get_type(attr);
 		if (type == NFTA_RULE_TABLE)
 			rule.table = mnl_attr_get_str(attr);
 		else if (type == NFTA_RULE_CHAIN)
 			rule.chain = mnl_attr_get_str(attr);
 		else if (type == NFTA_RULE_EXPRESSIONS)
-			mnl_attr_for_each_nested(expression, attr)
+			mnl_attr_for_each_nested (expression, attr)
 				read_expression(&reader, expression);
 	}
 	*ret_rule = rule;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <libmnl/libmnl.h>
+#include "forwarding/kernel/attributes.h"
 
 /* What we look for: an interface, or a UDP port. */
 struct nft_wish {

@@ -3,13 +3,13 @@
 #include "forwarding/kernel/watch.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "forwarding/kernel/attributes.h"
 #include "forwarding/kernel/inside.h"
 
 #define SETTLE_MS 20 /* news come in crowds */
@@ -171,9 +171,9 @@ static unsigned interface_of(const struct nlmsghdr *header)
 	case RTM_DELADDR:
 		return address->ifa_index;
 	default:
-		mnl_attr_for_each(attr, header,
-				  sizeof(*route)) if (mnl_attr_get_type(attr) ==
-						      RTA_OIF) return mnl_attr_get_u32(attr);
+		mnl_attr_for_each (attr, header, sizeof(*route))
+			if (mnl_attr_get_type(attr) == RTA_OIF)
+				return mnl_attr_get_u32(attr);
 		return 0;
 	}
 }

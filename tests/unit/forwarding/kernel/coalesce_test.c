@@ -146,9 +146,13 @@ static void make_next(struct source *s, size_t payload, struct packet *p)
 	seal(p, ip, s->protocol, s->protocol == 6 ? 16 : 6);
 }
 
-static const struct source v4_tcp = { "100.64.0.10", "10.1.2.3", 6, 0x10, 1000, 7, 100, false };
+#define V4_TCP                                                          \
+	{                                                               \
+		"100.64.0.10", "10.1.2.3", 6, 0x10, 1000, 7, 100, false \
+	}
+static const struct source v4_tcp = V4_TCP;
 static const struct source sources[] = {
-	v4_tcp,
+	V4_TCP,
 	{ "fd00:1::10", "2001:db8::3", 6, 0x10, 1001, 0, 200, false },
 	{ "100.64.0.10", "10.1.2.3", 17, 0, 1002, 65530, 0, false },
 	{ "fd00:1::10", "2001:db8::3", 17, 0, 1003, 0, 0, false },
