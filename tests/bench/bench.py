@@ -22,10 +22,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class CulvertRouter:
+    mode = "netstack"
     name = "culvert netstack"
 
     def __enter__(self):
-        self.lab = Lab()
+        self.lab = Lab(self.mode)
         made = self.lab.api.ok("POST", "/v1/peers", {"name": "bench"})
         self.client = WireGuard(self.lab.client, made["client_config"], PROGRAM)
         self.lab.clients.append(self.client)
@@ -36,6 +37,11 @@ class CulvertRouter:
 
     def __exit__(self, *_):
         self.lab.close()
+
+
+class CulvertKernelRouter(CulvertRouter):
+    mode = "kernel"
+    name = "culvert kernel"
 
 
 class WireGuardGoRouter:
@@ -131,7 +137,8 @@ def measure(router):
 def table(results):
     names = list(results)
     keys = list(results[names[0]][0])
-    lines = ["| | " + " | ".join(names) + " | ratio |", "|---" * (len(names) + 2) + "|"]
+    ratios = [f"{name} ÷ {names[-1]}" for name in names[:-1]]
+    lines = ["| | " + " | ".join(names + ratios) + " |", "|---" * (len(names) + len(ratios) + 1) + "|"]
     summary = {}
     for key in keys:
         cells, medians = [], []
@@ -141,14 +148,16 @@ def table(results):
             spread = f" ({min(values):.2f}–{max(values):.2f})" if len(values) > 1 else ""
             cells.append(f"{medians[-1]:.2f}{spread}" if values else "failed")
         summary[key] = dict(zip(names, medians))
-        lines.append(f"| {key} | " + " | ".join(cells) + f" | {medians[0] / medians[1]:.2f} |")
+        cells += [f"{median / medians[-1]:.2f}" for median in medians[:-1]]
+        lines.append(f"| {key} | " + " | ".join(cells) + " |")
     return "\n".join(lines), summary
 
 
 def main():
-    results = {CulvertRouter.name: [], WireGuardGoRouter.name: []}
+    kinds = (CulvertKernelRouter, CulvertRouter, WireGuardGoRouter)
+    results = {kind.name: [] for kind in kinds}
     for number in range(ROUNDS):
-        for kind in (CulvertRouter, WireGuardGoRouter):
+        for kind in kinds:
             print(f"round {number + 1}: {kind.name}", flush=True)
             with kind() as router:
                 results[kind.name].append(measure(router))

@@ -23,6 +23,8 @@ def branch(lab):
     peer.allow_all()
     peer.route(f"{lab.laptop.addresses[0]}/32")
     peer.route(f"{lab.laptop.addresses[1]}/128")
+    for address, bits in zip(lab.router_addresses(), (32, 128)):
+        peer.route(f"{address}/{bits}")
     assert lab.ping(lab.router_addresses()[0], namespace=space) == 1
     peer.id, peer.space = made["id"], space
     yield peer
@@ -54,6 +56,32 @@ def test_site_behind_a_peer(lab, branch):
         lab.api.ok("POST", "/v1/routes", {"prefix": prefix, "via": branch.id})
         assert greet(lab, address, branch.space) in lab.laptop.addresses
         assert lab.ping(address, count=3) == 3
+
+
+def test_site_behind_a_peer_under_another_name(lab, branch):
+    """So that two sites with the same network both have a place."""
+    for prefix, real, dialled, address in (("10.88.5.0/24", "172.31.5.0/24", "10.88.5.5", "172.31.5.5"),
+                                           ("fd88:5::/64", "fd31:5::/64", "fd88:5::5", "fd31:5::5")):
+        lab.laptop.route(prefix)
+        lab.api.ok("POST", "/v1/routes", {"prefix": prefix, "via": branch.id, "map_to": real})
+        assert greet(lab, address, branch.space, dialled) in lab.laptop.addresses
+        assert lab.ping(dialled, count=3) == 3
+
+
+def test_lan_reaches_a_site_in_kernel_mode_alone(lab, branch):
+    lab.api.ok("POST", "/v1/routes", {"prefix": "172.31.5.0/24", "via": branch.id})
+    lab.lan.run("ip", "route", "replace", "172.31.5.0/24", "via", "10.20.0.1")
+    try:
+        with lab.listen("172.31.5.5", namespace=branch.space) as server:
+            port = server.getsockname()[1]
+            if lab.mode == "kernel":
+                lab.connect("172.31.5.5", port, namespace=lab.lan).close()
+                assert server.accept()[1][0] in lab.router_addresses()
+            else:
+                with pytest.raises(OSError):
+                    lab.connect("172.31.5.5", port, namespace=lab.lan, timeout=3)
+    finally:
+        lab.lan.run("ip", "route", "del", "172.31.5.0/24")
 
 
 def test_deleting_a_peer_with_a_site_names_the_routes(lab, branch):
