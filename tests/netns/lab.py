@@ -32,8 +32,8 @@ DEADLINE_S = 20
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def wait_until(condition, what, deadline_s=DEADLINE_S):
-    """Waits for condition() to be true and returns it; says what was awaited when it is not."""
+def wait_until(condition, what, deadline_s=DEADLINE_S, seen=lambda: ""):
+    """Waits for condition() to be true and returns it; else says what was awaited, and what was seen."""
     end = time.monotonic() + deadline_s
     pause = threading.Event()
     while True:
@@ -41,7 +41,7 @@ def wait_until(condition, what, deadline_s=DEADLINE_S):
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"waited {deadline_s} s in vain for: {what}")
+            raise AssertionError(f"waited {deadline_s} s in vain for: {what} {seen()}")
         pause.wait(0.02)
 
 

@@ -34,6 +34,10 @@ def footprint(lab):
     return found
 
 
+def differences(before, after):
+    return {what: (before[what], after[what]) for what in before if before[what] != after[what]}
+
+
 def test_session_survives_and_new_flows_work_at_once(lab):
     before = lab.laptop.handshake_at()
     for mode in ("netstack", "kernel", "netstack"):
@@ -92,12 +96,13 @@ def test_kernel_flows_do_not_hang_after_a_switch(lab):
 def test_twenty_switches_leave_nothing(lab):
     for mode in ("netstack", "kernel"):
         switch(lab, mode)
+    wait_until(lambda: footprint(lab) == footprint(lab), "the last connections to be closed")
     before = footprint(lab)
     for _ in range(10):
         switch(lab, "netstack")
         switch(lab, "kernel")
     assert lab.ping("10.20.0.2") == 1
-    wait_until(lambda: footprint(lab) == before, f"{footprint(lab)} to be as before: {before}")
+    wait_until(lambda: footprint(lab) == before, "the host to be as before", 5, lambda: differences(before, footprint(lab)))
 
 
 def test_the_wish_survives_a_restart(lab):
