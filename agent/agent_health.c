@@ -2,7 +2,6 @@
 /* Faults that stand: what the supervisor told of the host, and what the mode cannot do. */
 #include <string.h>
 
-#include "agent/base/log.h"
 #include "agent/inside.h"
 
 static struct health *find(struct agent *agent, const char *id)
@@ -43,7 +42,6 @@ void agent_on_health(struct agent *agent, const struct health *health)
 		note(agent, &copy);
 	else
 		forget(agent, copy.id);
-	log_info("%s %s: %s", copy.id, copy.active ? "now" : "over", copy.text);
 }
 
 const char *agent_health(struct agent *agent, size_t i)

@@ -17,18 +17,28 @@ static bool read_row(const struct agent *agent, const struct peer *peer,
 	       ret_row->key_tag == tag;
 }
 
+static bool is_online(const struct peer *peer, const struct peer_counters *row)
+{
+	int64_t wall = loop_wall_ns();
+	bool admitted = peer->enabled && (peer->expires_at == 0 || peer->expires_at > wall);
+	return admitted && row->last_handshake_at != 0 && wall - row->last_handshake_at < ONLINE_NS;
+}
+
+struct endpoint peer_heard_at(const struct agent *agent, const struct peer *peer)
+{
+	struct peer_counters row;
+	return read_row(agent, peer, &row) ? row.endpoint : (struct endpoint){ .port = 0 };
+}
+
 void agent_peer_status(struct agent *agent, const struct peer *peer, struct peer_status *ret_status)
 {
 	struct peer_counters row;
-	int64_t wall = loop_wall_ns();
 
 	*ret_status = (struct peer_status){ .online = false };
 	if (!read_row(agent, peer, &row))
 		return;
 
-	bool admitted = peer->enabled && (peer->expires_at == 0 || peer->expires_at > wall);
-	ret_status->online =
-		admitted && row.last_handshake_at != 0 && wall - row.last_handshake_at < ONLINE_NS;
+	ret_status->online = is_online(peer, &row);
 	ret_status->last_handshake_at = row.last_handshake_at;
 	ret_status->endpoint = row.endpoint;
 	ret_status->receive_bytes = counter_get(&row.receive_bytes);
@@ -50,10 +60,10 @@ struct online_count {
 static int count_online(void *ctx, const struct peer *peer)
 {
 	struct online_count *count = ctx;
-	struct peer_status status;
+	struct peer_counters row;
 
-	agent_peer_status(count->agent, peer, &status);
-	count->n += status.online;
+	if (read_row(count->agent, peer, &row))
+		count->n += is_online(peer, &row);
 	return 0;
 }
 

@@ -9,18 +9,16 @@
 static int save_one(void *ctx, const struct peer *peer)
 {
 	struct agent *agent = ctx;
-	struct peer_status status;
-	struct endpoint stored;
+	struct endpoint stored, heard = peer_heard_at(agent, peer);
 
-	agent_peer_status(agent, peer, &status);
-	if (status.endpoint.addr.family == 0)
+	if (heard.addr.family == 0)
 		return 0;
 	int r = store_endpoint_get(agent->store, peer->id, &stored);
-	if (r == 0 && endpoint_equal(&stored, &status.endpoint))
+	if (r == 0 && endpoint_equal(&stored, &heard))
 		return 0;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	return store_endpoint_put(agent->store, peer->id, &status.endpoint);
+	return store_endpoint_put(agent->store, peer->id, &heard);
 }
 
 void endpoints_save(struct agent *agent)

@@ -118,6 +118,8 @@ void force_on_hostaddr(void *arg, mono_t now);
 bool grant_equal(const struct grant *a, const struct grant *b);
 
 void endpoints_save(struct agent *agent);
+/* Where the peer was heard last, from the counters page; family 0 = nowhere. */
+struct endpoint peer_heard_at(const struct agent *agent, const struct peer *peer);
 
 /* Inside a transaction; 1: changed, 0: the same, negative errno. Identity is taken from old. */
 int node_change(struct agent *agent, const struct node *node, const struct node *old,
