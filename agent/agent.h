@@ -30,6 +30,7 @@ struct agent;
  * has the slug for all of them. reterr must come zeroed.
  */
 struct agent_write {
+	const struct actor *actor; /* kept by the caller; NULL: the daemon itself */
 	bool dry_run;
 	bool has_if_match;
 	uint64_t if_match;     /* revision from the ETag */

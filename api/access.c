@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -45,22 +46,26 @@ static bool peer_has_group(int fd, const struct ucred *cred, gid_t gid)
 
 struct caller caller_of_socket(int fd, const struct trust *trust)
 {
-	struct caller caller = { .uid = (uid_t)-1 };
+	struct caller caller = { .uid = (uid_t)-1, .actor = { .who = "nobody", .from = "socket" } };
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
 		return caller;
 	caller.uid = cred.uid;
+	snprintf(caller.actor.who, sizeof(caller.actor.who), "uid:%u", cred.uid);
 	bool trusted = cred.uid == 0 || cred.uid == trust->owner ||
 		       (trust->has_group && peer_has_group(fd, &cred, trust->group));
 	caller.scopes = trusted ? scopes_all() : scopes_read();
 	return caller;
 }
 
-struct caller caller_of_tcp(void)
+struct caller caller_of_tcp(const struct addr *from)
 {
-	return (struct caller){ .tcp = true, .uid = (uid_t)-1 };
+	struct caller caller = { .tcp = true, .uid = (uid_t)-1, .actor = { .who = "nobody" } };
+
+	addr_format(from, caller.actor.from);
+	return caller;
 }
 
 /* Splits "host:port", "[v6]:port" or "host"; false where it is none of them. */

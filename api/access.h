@@ -21,7 +21,7 @@ struct trust {
 struct trust trust_find(uid_t owner);
 /* The caller at the other end of a unix socket. */
 struct caller caller_of_socket(int fd, const struct trust *trust);
-struct caller caller_of_tcp(void);
+struct caller caller_of_tcp(const struct addr *from);
 
 /*
  * The rules for requests over TCP: Host, Origin, Sec-Fetch-Mode, content

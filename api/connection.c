@@ -25,12 +25,22 @@ static void on_deadline(void *arg, mono_t now)
 	shutdown(connection->fd, SHUT_RDWR);
 }
 
+/* What getsockname or getpeername says; family 0 where it fails. */
+static struct addr address_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+	struct sockaddr_storage sa;
+	socklen_t size = sizeof(sa);
+	struct endpoint end;
+
+	if (get(fd, (struct sockaddr *)&sa, &size) < 0 ||
+	    endpoint_from_sockaddr((struct sockaddr *)&sa, &end) < 0)
+		return (struct addr){ .family = 0 };
+	return end.addr;
+}
+
 static struct connection *connection_new(struct listener *listener, int fd)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	struct sockaddr_storage sa;
-	socklen_t size = sizeof(sa);
-	struct endpoint local;
 
 	if (!connection)
 		return NULL;
@@ -38,13 +48,13 @@ static struct connection *connection_new(struct listener *listener, int fd)
 	connection->fd = fd;
 	connection->deadline.fn = on_deadline;
 	connection->deadline.arg = connection;
-	if (!listener->tcp)
+	if (listener->tcp) {
+		connection->local = address_of(fd, getsockname);
+		connection->remote = address_of(fd, getpeername);
+		connection->caller = caller_of_tcp(&connection->remote);
+	} else {
 		connection->caller = caller_of_socket(fd, &listener->api->trust);
-	else
-		connection->caller = caller_of_tcp();
-	if (listener->tcp && getsockname(fd, (struct sockaddr *)&sa, &size) == 0 &&
-	    endpoint_from_sockaddr((struct sockaddr *)&sa, &local) == 0)
-		connection->local = local.addr;
+	}
 	connection_set_deadline(connection, HTTP_DEADLINE_S);
 	return connection;
 }

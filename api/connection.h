@@ -14,7 +14,7 @@ struct connection {
 	int fd;
 	struct timer deadline;
 	struct caller caller;
-	struct addr local; /* TCP: the address that was connected to */
+	struct addr local, remote; /* TCP: the address that was connected to, and the client's */
 };
 
 /* libmicrohttpd's notice of a connection that begins or ends; cls is the listener. */

@@ -82,6 +82,7 @@ json_t *request_json(struct request *req)
 struct agent_write request_write(const struct request *req)
 {
 	return (struct agent_write){
+		.actor = &req->caller->actor,
 		.dry_run = req->query.dry_run,
 		.may_approve = scopes_have(req->caller->scopes, SCOPE_ROUTES_APPROVE),
 	};

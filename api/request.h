@@ -22,6 +22,7 @@ struct caller {
 	bool tcp;
 	uid_t uid;	 /* unix socket only */
 	uint64_t scopes; /* bits of enum scope */
+	struct actor actor;
 };
 
 /* Query parameters; only those that the operation takes are accepted. */

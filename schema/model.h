@@ -138,3 +138,10 @@ struct dataplane {
 	enum mode desired;
 	uint64_t revision;
 };
+
+/* Who asked for a change, and from where: as audit and revisions keep and show it. */
+#define WHO_MAX (ID_MAX + 16)
+struct actor {
+	char who[WHO_MAX + 1];	   /* "uid:1000", "token:<id>", "session:<id>"; "daemon": itself */
+	char from[ADDR_TEXT_SIZE]; /* the address; "socket": the unix socket; "": itself */
+};

@@ -36,8 +36,13 @@ TEST(a_stranger_reads)
 	struct trust trust = { .owner = 1 };
 	struct caller caller = self(&trust);
 
+	char who[32];
+
 	CHECK(!caller.tcp);
 	CHECK_EQ(caller.scopes, scopes_read());
+	snprintf(who, sizeof(who), "uid:%u", geteuid() == 0 ? STRANGER : geteuid());
+	CHECK_STR(caller.actor.who, who);
+	CHECK_STR(caller.actor.from, "socket");
 	trust.has_group = true;
 	trust.group = FURTHER_GROUP + 1;
 	CHECK_EQ(self(&trust).scopes, scopes_read());
@@ -63,10 +68,13 @@ TEST(a_further_group_counts)
 
 TEST(tcp_holds_nothing)
 {
-	struct caller caller = caller_of_tcp();
+	struct addr from;
 
+	CHECK_EQ(addr_parse("2001:db8::7", &from), 0);
+	struct caller caller = caller_of_tcp(&from);
 	CHECK(caller.tcp);
 	CHECK_EQ(caller.scopes, 0);
+	CHECK_STR(caller.actor.from, "2001:db8::7");
 }
 
 TEST_MAIN
