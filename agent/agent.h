@@ -128,12 +128,19 @@ int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status
 int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_write *write,
 			struct dataplane_status *ret_status, struct fault *reterr);
 
+/* Flows now, by protocol. */
+struct flow_sums {
+	uint64_t tcp, udp, icmp, other;
+	uint64_t max; /* the most at once; 0 = not known */
+};
+
 /* One page for people: what /v1/status and /metrics are made of. */
 struct agent_status {
 	struct dataplane_status dataplane;
 	bool engine_running;
 	int64_t started_at;
 	uint64_t peers, peers_online, routes, routes_active;
+	struct flow_sums flows;
 	const struct counters *counters; /* the live page; read with counter_get */
 	char aead[16];
 };

@@ -87,6 +87,7 @@ int agent_flow_cut(struct agent *agent, uint64_t id, struct fault *reterr)
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
 		return write_not_found(reterr, "flow", text);
 	}
+	flow_counts_forget(agent);
 	return r < 0 ? refuse(reterr, r) : 0;
 }
 

@@ -102,6 +102,8 @@ int agent_status_get(struct agent *agent, struct agent_status *ret_status)
 	if (r == 0)
 		r = count_objects(agent, &status);
 	if (r == 0)
+		r = flow_counts_sums(agent, &status.flows);
+	if (r == 0)
 		*ret_status = status;
 	return r;
 }

@@ -31,10 +31,13 @@ struct active_routes {
 	size_t n;
 };
 
-/* Flows by slot in kernel mode; see flow_counts.c. */
+/* Flows in kernel mode; see flow_counts.c. */
 struct flow_counts {
+	bool valid; /* as of then */
 	mono_t counted_at;
+	uint64_t revision; /* of the store */
 	uint32_t *by_slot; /* PEERS_MAX of them; NULL before the first count */
+	struct flow_sums sums;
 };
 
 struct agent {
@@ -163,8 +166,12 @@ void doctor_network(struct agent *agent, struct checklist *list);
 
 /* --- flow_counts.c --------------------------------------------------------------- */
 
-/* Flows of the peer of that slot in kernel mode, at most a few seconds old. */
+/* Flows of the peer of that slot in kernel mode, at most two seconds old. */
 uint32_t flow_counts_of(struct agent *agent, uint32_t slot);
+/* All flows in the mode that runs, as old. 0 or negative errno. */
+int flow_counts_sums(struct agent *agent, struct flow_sums *ret_sums);
+/* There is one less. */
+void flow_counts_forget(struct agent *agent);
 void flow_counts_release(struct agent *agent);
 
 /* --- start.c --------------------------------------------------------------------- */

@@ -64,13 +64,17 @@ static void add_drops(struct buf *out, const struct node_counters *node)
 	}
 }
 
-static void add_flows(struct buf *out, const struct node_counters *node)
+static void add_flows(struct buf *out, const struct agent_status *status)
 {
-	head(out, "culvert_flows_active", "gauge", "Flows that are relayed now.");
+	const struct flow_sums *flows = &status->flows;
+	const struct node_counters *node = &status->counters->node;
+
+	head(out, "culvert_flows_active", "gauge", "Flows of peers now.");
 	several(out, "culvert_flows_active", "protocol",
-		(struct labelled[]){ { "tcp", counter_get(&node->flows_tcp) },
-				     { "udp", counter_get(&node->flows_udp) },
-				     { "icmp", counter_get(&node->flows_icmp) },
+		(struct labelled[]){ { "tcp", flows->tcp },
+				     { "udp", flows->udp },
+				     { "icmp", flows->icmp },
+				     { "other", flows->other },
 				     { 0 } });
 	head(out, "culvert_flows_opened_total", "counter", "Flows that were opened.");
 	several(out, "culvert_flows_opened_total", "protocol",
@@ -79,7 +83,8 @@ static void add_flows(struct buf *out, const struct node_counters *node)
 				     { "icmp", counter_get(&node->flows_opened_icmp) },
 				     { 0 } });
 	one(out, "culvert_flows_limit", "gauge",
-	    "Most flows at once, from the limit of descriptors.", counter_get(&node->flows_max));
+	    "Most flows at once, from the limit of descriptors or of connection tracking.",
+	    flows->max);
 	one(out, "culvert_dials_in_flight", "gauge", "Connections to targets being made.",
 	    counter_get(&node->dials_in_flight));
 	one(out, "culvert_dials_refused_total", "counter", "Connections that targets refused.",
@@ -331,7 +336,7 @@ void metrics_get(struct request *req)
 	add_node(out, req->agent, &status);
 	add_outer(out, &status.counters->node);
 	add_tun(out, &status.counters->node);
-	add_flows(out, &status.counters->node);
+	add_flows(out, &status);
 	add_drops(out, &status.counters->node);
 	add_peers(out, req->agent);
 	add_requests(out, &req->api->counts);

@@ -24,12 +24,11 @@ static json_t *dataplane_part(const struct dataplane_status *dataplane)
 			 count(dataplane->revision_applied));
 }
 
-static json_t *flows_part(const struct node_counters *node)
+static json_t *flows_part(const struct flow_sums *flows)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}", "tcp", count(counter_get(&node->flows_tcp)), "udp",
-			 count(counter_get(&node->flows_udp)), "icmp",
-			 count(counter_get(&node->flows_icmp)), "max",
-			 count(counter_get(&node->flows_max)));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "tcp", count(flows->tcp), "udp",
+			 count(flows->udp), "icmp", count(flows->icmp), "other",
+			 count(flows->other), "max", count(flows->max));
 }
 
 static json_t *traffic_part(struct request *req, const struct counters *counters)
@@ -46,16 +45,16 @@ static json_t *traffic_part(struct request *req, const struct counters *counters
 static void add_configuration(struct request *req, json_t *json)
 {
 	struct node node;
-	struct exit_node exit_node;
+	_cleanup_(freep) struct exit_node *exit_node = malloc(sizeof(*exit_node));
 
 	if (agent_node_get(req->agent, &node) == 0) {
 		key_wipe(&node.private_key);
 		json_object_set_new(json, "node", node_json(&node));
 	}
-	if (agent_exit_node_get(req->agent, &exit_node) == 0)
+	if (exit_node && agent_exit_node_get(req->agent, exit_node) == 0)
 		json_object_set_new(json, "exit_node",
-				    json_pack("{s:b, s:b, s:b}", "enabled", exit_node.enabled,
-					      "ipv4", exit_node.ipv4, "ipv6", exit_node.ipv6));
+				    json_pack("{s:b, s:b, s:b}", "enabled", exit_node->enabled,
+					      "ipv4", exit_node->ipv4, "ipv6", exit_node->ipv6));
 }
 
 void status_get(struct request *req)
@@ -88,7 +87,7 @@ void status_get(struct request *req)
 	json_object_set_new(json, "routes",
 			    json_pack("{s:o, s:o}", "total", count(status.routes), "active",
 				      count(status.routes_active)));
-	json_object_set_new(json, "flows", flows_part(&status.counters->node));
+	json_object_set_new(json, "flows", flows_part(&status.flows));
 	json_object_set_new(json, "health", health_json(req->agent));
 	json_object_set_new(json, "last_errors", errors_json(&req->api->errors));
 	json_object_set_new(json, "traffic", traffic_part(req, status.counters));

@@ -72,9 +72,9 @@ static void print_counts(const json_t *json)
 	printf("routes       %lld of %lld active\n", number_of(routes, "active"),
 	       number_of(routes, "total"));
 	printf("exit node    %s\n", exit_text(json_object_get(json, "exit_node")));
-	printf("flows        %lld tcp, %lld udp, %lld icmp; at most %lld\n",
+	printf("flows        %lld tcp, %lld udp, %lld icmp, %lld other; at most %lld\n",
 	       number_of(flows, "tcp"), number_of(flows, "udp"), number_of(flows, "icmp"),
-	       number_of(flows, "max"));
+	       number_of(flows, "other"), number_of(flows, "max"));
 	printf("received     %s, now %s\n", size_text(json_object_get(traffic, "receive_bytes")),
 	       rate_text(json_object_get(traffic, "receive_bps")));
 	printf("sent         %s, now %s\n", size_text(json_object_get(traffic, "transmit_bytes")),

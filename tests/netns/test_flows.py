@@ -32,6 +32,23 @@ def test_a_flow_is_listed_with_its_counters(lab):
     wait_until(lambda: lab.api.ok("GET", target)["status"]["active_flows"] >= 1, "the flow in the peer's status")
 
 
+def test_status_and_metrics_count_what_is_listed(lab):
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(lab.listen())
+        for _ in range(7):
+            stack.enter_context(lab.connect("10.20.0.2", server.getsockname()[1]))
+            stack.enter_context(server.accept()[0])
+
+        def agree():
+            counted = lab.api.ok("GET", "/v1/status")["flows"]
+            listed = len(flows(lab, protocol="tcp", limit=500))
+            _, metrics, _ = lab.api.call("GET", "/metrics")
+            gauge = next(line for line in metrics.splitlines()
+                         if line.startswith('culvert_flows_active{protocol="tcp"}'))
+            return listed >= 7 and counted["tcp"] == listed == int(gauge.split()[1]) and counted["max"] >= listed
+        wait_until(agree, "the same number of flows everywhere")
+
+
 def test_cutting_a_flow_resets_both_sides(lab):
     client, server = lab.pair()
     mine = f"{lab.laptop.addresses[0]}:{client.getsockname()[1]}"

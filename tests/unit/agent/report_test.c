@@ -149,6 +149,52 @@ TEST(what_the_way_back_would_cost)
 	CHECK(impact.source_address_change);
 }
 
+static void flows_of_all_kinds(struct ipc_message *answer)
+{
+	const struct flow_page page = { .count = 4 };
+	const struct flow_row all[4] = {
+		{ .id = 1, .slot = 3, .protocol = 6 },
+		{ .id = 2, .slot = 3, .protocol = 58 },
+		{ .id = 3, .slot = 4, .protocol = 47 },
+		{ .id = 4, .slot = 4, .protocol = 6 },
+	};
+	answer_add(answer, &page, sizeof(page));
+	answer_add(answer, all, sizeof(all));
+}
+
+static void no_flows(struct ipc_message *answer)
+{
+	const struct flow_page page = { .count = 0 };
+	answer_add(answer, &page, sizeof(page));
+}
+
+TEST(the_status_counts_what_is_listed)
+{
+	struct agent_status status;
+	start_kernel();
+	counter_set(&t.counters.node.flows_tcp, 77); /* of a netstack that was */
+	fake_ask.answer = flows_of_all_kinds;
+	CHECK_EQ(agent_status_get(t.agent, &status), 0);
+	CHECK_EQ(status.flows.tcp, 2);
+	CHECK_EQ(status.flows.udp, 0);
+	CHECK_EQ(status.flows.icmp, 1);
+	CHECK_EQ(status.flows.other, 1);
+
+	/* A cut is seen at once. */
+	fake_ask.answer = done;
+	CHECK_EQ(agent_flow_cut(t.agent, 4, agent_fixture_fault()), 0);
+	fake_ask.answer = no_flows;
+	CHECK_EQ(agent_status_get(t.agent, &status), 0);
+	CHECK_EQ(status.flows.tcp, 0);
+
+	agent_fixture_fresh();
+	counter_set(&t.counters.node.flows_tcp, 3);
+	counter_set(&t.counters.node.flows_max, 9);
+	CHECK_EQ(agent_status_get(t.agent, &status), 0);
+	CHECK_EQ(status.flows.tcp, 3);
+	CHECK_EQ(status.flows.max, 9);
+}
+
 TEST(faults_of_the_host_stand_until_they_pass)
 {
 	struct health drift = { .active = 1, .id = "drift", .text = "The table was gone." };
