@@ -12,8 +12,6 @@
 #include "agent/link.h"
 #include "api/api.h"
 
-#define RETRY_MS 1000
-
 struct control {
 	const struct control_boot *boot;
 	struct loop *loop;
@@ -21,9 +19,7 @@ struct control {
 	struct agent *agent;
 	struct api *api;
 	const struct counters *counters;
-	struct ipc_engine hello; /* of the engine that runs now */
-	struct timer retry;	 /* a running engine that has not taken the snapshot */
-	bool ready;		 /* told the supervisor */
+	bool ready; /* told the supervisor */
 };
 
 static const char *mode_name(enum mode mode)
@@ -67,52 +63,29 @@ static void tell_ready(struct control *c)
 }
 
 /*
- * An engine runs that refuses what it is given. When it was never otherwise
- * that is for whoever starts us to know; later it may pass (a port that
- * somebody took while the engine was away), so it is tried again.
+ * When an engine refuses what it is given and it was never otherwise, that is
+ * for whoever starts us to know; later it may pass (a port that somebody took
+ * while the engine was away), and the agent tries again.
  */
-static void on_refused(struct control *c, const char *why, mono_t now)
-{
-	if (!c->ready) {
-		log_error("cannot start: %s", why);
-		loop_stop(c->loop, EXIT_FAILURE);
-		return;
-	}
-	log_error("the engine does not take the configuration: %s; trying again", why);
-	(void)loop_set_timer(c->loop, &c->retry, mono_add(now, RETRY_MS * NS_PER_MS));
-}
-
-static void publish(struct control *c, mono_t now)
-{
-	char why[FAULT_TEXT_MAX];
-	agent_on_engine(c->agent, &c->hello, now);
-
-	bool applied = agent_ready(c->agent, why);
-	if (applied && !c->ready)
-		tell_ready(c);
-	else if (!applied && link_engine_running(c->link))
-		on_refused(c, why, now);
-}
-
 static void on_engine(void *ctx, const struct ipc_engine *hello, mono_t now)
 {
 	struct control *c = ctx;
-	c->hello = *hello;
-	loop_cancel_timer(c->loop, &c->retry);
-	publish(c, now);
-}
+	char why[FAULT_TEXT_MAX];
+	agent_on_engine(c->agent, hello, now);
 
-static void on_retry(void *arg, mono_t now)
-{
-	struct control *c = arg;
-	if (link_engine_running(c->link))
-		publish(c, now);
+	if (c->ready)
+		return;
+	if (agent_ready(c->agent, why)) {
+		tell_ready(c);
+	} else if (link_engine_running(c->link)) {
+		log_error("cannot start: %s", why);
+		loop_stop(c->loop, EXIT_FAILURE);
+	}
 }
 
 static void on_engine_lost(void *ctx, mono_t now)
 {
 	struct control *c = ctx;
-	loop_cancel_timer(c->loop, &c->retry);
 	agent_on_engine_lost(c->agent, now);
 }
 
@@ -214,7 +187,6 @@ static void release(struct control *c)
 int control_run(const struct control_boot *boot)
 {
 	struct control c = { .boot = boot };
-	c.retry = (struct timer){ .fn = on_retry, .arg = &c };
 
 	int status = EXIT_FAILURE;
 	if (open_link(&c) == 0) {
