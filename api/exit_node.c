@@ -7,71 +7,88 @@
 #include "api/resource.h"
 #include "api/router.h"
 
-/* The stored exit node. false: a problem has been answered. */
-static bool find_exit_node(struct request *req, struct exit_node *ret_exit)
+/* What one request needs: an exit node is too large for the stack, since it names up to 1024 peers. */
+struct work {
+	struct request *req;
+	struct agent_write write;
+	struct exit_node old, wanted, stored;
+	struct fault fault, more;
+};
+
+/* With the stored exit node as old. NULL: a problem has been answered. */
+static struct work *work_new(struct request *req)
 {
-	int r = agent_exit_node_get(req->agent, ret_exit);
-	if (r < 0)
-		answer_missing(req, r);
-	return r == 0;
+	struct work *work = calloc(1, sizeof(*work));
+
+	if (!work) {
+		answer_problem(req, PROBLEM_INTERNAL, "There is no memory for the request.");
+		return NULL;
+	}
+	work->req = req;
+	work->write = request_write(req);
+	int r = agent_exit_node_get(req->agent, &work->old);
+	if (r == 0)
+		return work;
+	answer_missing(req, r);
+	free(work);
+	return NULL;
 }
 
 void exit_node_get(struct request *req)
 {
-	struct exit_node exit_node;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_exit_node(req, &exit_node) || !condition_read(req, exit_node.revision))
-		return;
-	answer_resource(req, 200, exit_node.revision, exit_node_json(&exit_node));
+	if (work && condition_read(req, work->old.revision))
+		answer_resource(req, 200, work->old.revision, exit_node_json(&work->old));
 }
 
-static void store_json(struct request *req, const json_t *json, struct agent_write *write)
+static void store_json(struct work *work, const json_t *json)
 {
+	struct agent *agent = work->req->agent;
 	struct agent_write rehearsal = { .dry_run = true };
-	struct fault fault = { 0 }, more = { 0 };
-	struct exit_node exit_node, stored;
 
-	exit_node_defaults(&exit_node);
-	int r = fields_decode(exit_node_fields, json, &exit_node, &fault);
+	exit_node_defaults(&work->wanted);
+	int r = fields_decode(exit_node_fields, json, &work->wanted, &work->fault);
 	if (r == 0)
-		r = agent_exit_node_put(req->agent, &exit_node, write, &stored, &fault);
-	else if (agent_exit_node_put(req->agent, &exit_node, &rehearsal, &stored, &more) == -EINVAL)
-		fault_join(&fault, &more);
+		r = agent_exit_node_put(agent, &work->wanted, &work->write, &work->stored,
+					&work->fault);
+	else if (agent_exit_node_put(agent, &work->wanted, &rehearsal, &work->stored,
+				     &work->more) == -EINVAL)
+		fault_join(&work->fault, &work->more);
 
 	if (r < 0)
-		answer_fault(req, r, &fault);
+		answer_fault(work->req, r, &work->fault);
 	else
-		answer_resource(req, 200, stored.revision, exit_node_json(&stored));
+		answer_resource(work->req, 200, work->stored.revision,
+				exit_node_json(&work->stored));
 }
 
 void exit_node_put(struct request *req)
 {
-	struct agent_write write = request_write(req);
-	struct exit_node old;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_exit_node(req, &old) || !condition_write(req, true, old.revision, &write))
+	if (!work || !condition_write(req, true, work->old.revision, &work->write))
 		return;
 	json_t *json = request_json(req);
 	if (!json)
 		return;
-	store_json(req, json, &write);
+	store_json(work, json);
 	json_decref(json);
 }
 
 void exit_node_patch(struct request *req)
 {
-	struct agent_write write = request_write(req);
-	struct exit_node old;
+	_cleanup_(freep) struct work *work = work_new(req);
 
-	if (!find_exit_node(req, &old) || !condition_write(req, true, old.revision, &write))
+	if (!work || !condition_write(req, true, work->old.revision, &work->write))
 		return;
 	json_t *patch = request_json(req);
 	if (!patch)
 		return;
 
-	json_t *json = exit_node_json(&old);
+	json_t *json = exit_node_json(&work->old);
 	if (patch_into(req, json, patch) == 0)
-		store_json(req, json, &write);
+		store_json(work, json);
 	json_decref(json);
 	json_decref(patch);
 }
