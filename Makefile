@@ -159,11 +159,13 @@ lint: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/lint/run
 bench: build/test-packages.ok build/culvert
 	@tests/bench/run
+bench-path: build/test-packages.ok build/culvert
+	@tests/bench/run path/path.py
 FUZZ_SECONDS ?= 60
 fuzz: build/test-packages.ok
 	@$(MAKE) BUILD=fuzz fuzz-targets
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 FORCE:
-.PHONY: all run install clean unit libs fuzz-targets test check lint bench fuzz FORCE
+.PHONY: all run install clean unit libs fuzz-targets test check lint bench bench-path fuzz FORCE
 .SECONDARY:
