@@ -319,6 +319,25 @@ class Lab:
         client.peer = made
         return client
 
+    def add_far_client(self, name, number, **fields):
+        """A new peer in a namespace of its own (.space), 192.0.number.2 outside; routes nothing by itself."""
+        space = self.add_space(f"{self.client.name}-{name}")
+        net4, net6 = f"192.0.{number}", f"2001:db8:{number}:"
+        self.link(space, self.router, name, f"{net4}.2/24", f"{net4}.1/24", f"{net6}:2/64", f"{net6}:1/64")
+        made = self.api.ok("POST", "/v1/peers", {"name": name, **fields})
+        client = self.start_client(space, made["client_config"].replace("= 192.0.2.1:", f"= {net4}.1:"))
+        client.peer, client.space = made, space
+        client.allow_all()
+        assert self.ping(self.router_addresses()[0], namespace=space) == 1
+        return client
+
+    def remove_far_client(self, client):
+        self.api.ok("DELETE", f"/v1/peers/{client.peer['id']}")
+        self.clients.remove(client)
+        client.close()
+        self.spaces.remove(client.space)
+        client.space.close()
+
     def start_client(self, namespace, text, routed=True):
         client = WireGuard(namespace, text, routed=routed)
         self.clients.append(client)
@@ -371,8 +390,8 @@ class Lab:
         server.settimeout(DEADLINE_S)
         return server
 
-    def udp_client(self, address, port):
-        client = self.client.socket(family_of(address), socket.SOCK_DGRAM)
+    def udp_client(self, address, port, namespace=None):
+        client = (namespace or self.client).socket(family_of(address), socket.SOCK_DGRAM)
         client.settimeout(DEADLINE_S)
         client.connect((address, port))
         return client

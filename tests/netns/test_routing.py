@@ -13,29 +13,17 @@ PROTOCOLS = pytest.mark.parametrize("protocol", [47, 132, 253], ids=["gre", "sct
 @pytest.fixture
 def branch(lab):
     """A site behind a second peer: 172.31.5.5 and fd31:5::5 on a host of its own."""
-    space = lab.add_space(f"{lab.client.name}-branch")
-    lab.link(space, lab.router, "br", "192.0.3.2/24", "192.0.3.1/24", "2001:db8:3::2/64", "2001:db8:3::1/64")
-    space.run("ip", "address", "add", "172.31.5.5/32", "dev", "lo")
-    space.run("ip", "address", "add", "fd31:5::5/128", "dev", "lo")
-    made = lab.api.ok("POST", "/v1/peers", {"name": "branch"})
-    text = made["client_config"].replace("Endpoint = 192.0.2.1:", "Endpoint = 192.0.3.1:")
-    peer = lab.start_client(space, text)
-    peer.allow_all()
-    peer.route(f"{lab.laptop.addresses[0]}/32")
-    peer.route(f"{lab.laptop.addresses[1]}/128")
-    for address, bits in zip(lab.router_addresses(), (32, 128)):
+    peer = lab.add_far_client("branch", 3)
+    peer.id = peer.peer["id"]
+    peer.space.run("ip", "address", "add", "172.31.5.5/32", "dev", "lo")
+    peer.space.run("ip", "address", "add", "fd31:5::5/128", "dev", "lo")
+    for address, bits in zip(lab.laptop.addresses, (32, 128)):
         peer.route(f"{address}/{bits}")
-    assert lab.ping(lab.router_addresses()[0], namespace=space) == 1
-    peer.id, peer.space = made["id"], space
     yield peer
     for route in lab.api.ok("GET", "/v1/routes")["items"]:
-        if route["via"] == made["id"]:
+        if route["via"] == peer.id:
             lab.api.ok("DELETE", f"/v1/routes/{route['id']}")
-    lab.api.ok("DELETE", f"/v1/peers/{made['id']}")
-    lab.clients.remove(peer)
-    peer.close()
-    lab.spaces.remove(space)
-    space.close()
+    lab.remove_far_client(peer)
 
 
 def greet(lab, address, namespace, dialled=None):

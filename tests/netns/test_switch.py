@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One API call moves a running router between the modes."""
+import json
 import os
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -69,6 +72,74 @@ def test_ping_loses_at_most_two_seconds(lab):
     stop.set()
     thread.join()
     assert max(lost) <= 10, f"{max(lost)} pings of 0.2 s in a row were lost"
+
+
+class Iperf:
+    """iperf3 through the tunnel: flows that last until something ends them, or as many seconds as told."""
+
+    def __init__(self, lab, *options, seconds=600):
+        self.server = lab.lan.start("iperf3", "-s", "-1", "--forceflush", stdout=subprocess.PIPE, text=True)
+        assert "---" in self.server.stdout.readline()
+        assert "listening" in self.server.stdout.readline()
+        self.client = lab.client.start("iperf3", "-c", "10.20.0.2", "-t", str(seconds), "-J", *options,
+                                       stdout=subprocess.PIPE, text=True)
+
+    def carries(self, lab):
+        """Waits until bytes pass."""
+        def bytes_passed():
+            assert self.client.poll() is None, self.client.stdout.read()
+            return sum(int(n) for n in lab.laptop.show("transfer")[1:])
+        before = bytes_passed()
+        wait_until(lambda: bytes_passed() > before + 2_000_000, "iperf3's bytes")
+
+    def ends(self):
+        """What the client reports when it ends by itself."""
+        report, _ = self.client.communicate(timeout=DEADLINE_S)
+        return json.loads(report)
+
+    def close(self):
+        for process in (self.client, self.server):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def longest_gap(output, interval_s):
+    """Seconds without an answer, by the sequence numbers of ping's lines."""
+    seen = [int(line.split("icmp_seq=")[1].split()[0]) for line in output.splitlines() if "bytes from" in line]
+    return max(b - a for a, b in zip(seen, seen[1:])) * interval_s
+
+
+def test_switch_under_load(lab):
+    """kernel, netstack, kernel under iperf3 and ping: flows end with an error or go on, the session is kept."""
+    session = lab.laptop.handshake_at()
+    ping = lab.client.start("ping", "-n", "-i", "0.05", "10.20.0.2", stdout=subprocess.PIPE, text=True)
+    try:
+        for mode in ("netstack", "kernel"):
+            load = Iperf(lab, "-P", "4")
+            try:
+                load.carries(lab)
+                switch(lab, mode)
+                fresh, server = lab.pair()
+                fresh.sendall(b"at once")
+                assert server.recv(10) == b"at once"
+                fresh.close()
+                server.close()
+                # The flows of one mode cannot move to the other, and nobody waits for them.
+                assert "error" in load.ends()
+            finally:
+                load.close()
+            after = Iperf(lab, seconds=1)
+            try:
+                report = after.ends()
+                assert "error" not in report and report["end"]["sum_received"]["bytes"] > 1_000_000
+            finally:
+                after.close()
+    finally:
+        ping.send_signal(signal.SIGINT)
+        output, _ = ping.communicate()
+    assert longest_gap(output, 0.05) <= 2, output
+    assert lab.laptop.handshake_at() == session, "the session was made anew"
 
 
 def test_netstack_flows_are_reset_by_a_switch(lab):
