@@ -74,6 +74,26 @@ static int compare(const void *a, const void *b)
 	return prefix_compare(a, b);
 }
 
+static void sort(struct taken *taken)
+{
+	if (taken->n > 0)
+		qsort(taken->prefixes, taken->n, sizeof(taken->prefixes[0]), compare);
+}
+
+/* The others are in order, and stay so. */
+static int take_in_order(struct taken *taken, const struct prefix *prefix)
+{
+	int r = take(taken, prefix);
+	if (r < 0)
+		return r;
+
+	size_t i = taken->n - 1;
+	for (; i > 0 && prefix_compare(&taken->prefixes[i - 1], prefix) > 0; i--)
+		taken->prefixes[i] = taken->prefixes[i - 1];
+	taken->prefixes[i] = *prefix;
+	return 0;
+}
+
 struct addr prefix_last(const struct prefix *prefix)
 {
 	struct addr addr = prefix->addr;
@@ -90,7 +110,7 @@ bool addr_step(struct addr *addr)
 	return false;
 }
 
-static int take_all(struct taken *taken, struct store *store, const struct node *node)
+static int take_node(struct taken *taken, const struct node *node)
 {
 	int r = 0;
 
@@ -99,11 +119,13 @@ static int take_all(struct taken *taken, struct store *store, const struct node 
 		own.bits = (uint8_t)addr_bits(&own.addr);
 		r = take(taken, &own);
 	}
-	if (r == 0)
-		r = store_peer_each(store, "", PEERS_MAX, take_peer, taken);
-	if (r == 0)
-		qsort(taken->prefixes, taken->n, sizeof(taken->prefixes[0]), compare);
 	return r;
+}
+
+static void taken_release(struct taken *taken)
+{
+	free(taken->prefixes);
+	*taken = (struct taken){ .n = 0 };
 }
 
 /* Lowest address of the network that is neither its first, nor a broadcast, nor taken. */
@@ -152,21 +174,53 @@ static int give_family(const struct taken *taken, const struct node *node, int f
 	return r;
 }
 
-int address_give(struct store *store, const struct node *node, struct peer *peer,
-		 struct fault *reterr)
+/* taken is in order. */
+static int give(const struct taken *taken, const struct node *node, struct peer *peer,
+		struct fault *reterr)
 {
-	struct taken taken = { .n = 0 };
-
 	peer->n_addresses = 0;
-	int r = take_all(&taken, store, node);
+	int r = give_family(taken, node, 4, peer);
 	if (r == 0)
-		r = give_family(&taken, node, 4, peer);
-	if (r == 0)
-		r = give_family(&taken, node, 6, peer);
-	free(taken.prefixes);
+		r = give_family(taken, node, 6, peer);
 	if (r != -EADDRNOTAVAIL)
 		return r;
 	return fault_add(reterr, "/addresses", "no_free_address",
 			 "The node's networks have no free address left; name one, or give the node"
 			 " a larger network.");
+}
+
+int address_give(struct store *store, const struct node *node, struct peer *peer,
+		 struct fault *reterr)
+{
+	struct taken taken = { .n = 0 };
+
+	int r = take_node(&taken, node);
+	if (r == 0)
+		r = store_peer_each(store, "", PEERS_MAX, take_peer, &taken);
+	sort(&taken);
+	if (r == 0)
+		r = give(&taken, node, peer, reterr);
+	taken_release(&taken);
+	return r;
+}
+
+int address_give_all(const struct node *node, struct peer *peers, size_t n, struct fault *reterr)
+{
+	struct taken taken = { .n = 0 };
+
+	int r = take_node(&taken, node);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = take_peer(&taken, &peers[i]);
+	sort(&taken);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		size_t first = reterr->n_items;
+		if (peers[i].n_addresses > 0)
+			continue;
+		r = give(&taken, node, &peers[i], reterr);
+		fault_move(reterr, first, "/peers/%zu", i);
+		for (size_t j = 0; r == 0 && j < peers[i].n_addresses; j++)
+			r = take_in_order(&taken, &peers[i].addresses[j]);
+	}
+	taken_release(&taken);
+	return r;
 }

@@ -20,3 +20,9 @@ void address_choose_networks(const struct hostaddr *host, struct node *node);
  */
 int address_give(struct store *store, const struct node *node, struct peer *peer,
 		 struct fault *reterr);
+
+/*
+ * The same for each of the peers that has none, these being all that there are.
+ * Items begin at "/peers/<n>".
+ */
+int address_give_all(const struct node *node, struct peer *peers, size_t n, struct fault *reterr);

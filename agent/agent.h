@@ -106,6 +106,32 @@ int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,
 			struct agent_write *write, struct exit_node *ret_exit,
 			struct fault *reterr);
 
+/* --- the whole configuration ------------------------------------------------- */
+
+/* Everything that is stored, secrets included; all has_ are set. The caller's: config_release. */
+int agent_config_get(struct agent *agent, struct config *ret_config);
+/* Wipes the secrets. */
+void config_release(struct config *config);
+
+/* Ids of peers and routes, and "node", "exit_node", "dataplane", "policy". */
+struct config_change {
+	struct id_list {
+		char (*ids)[ID_MAX + 1];
+		size_t n;
+	} created, changed, deleted;
+};
+void config_change_release(struct config_change *change);
+
+/*
+ * Makes the configuration what the sections of config say, whole or not at all,
+ * in one write and one publication: peers and routes that a list leaves out are
+ * removed. Pointers of items begin at the document ("/peers/3/addresses/0").
+ * ret_config: what is stored then, or would be; the caller's, as ret_change.
+ */
+int agent_config_put(struct agent *agent, const struct config *config, struct agent_write *write,
+		     struct config *ret_config, struct config_change *ret_change,
+		     struct fault *reterr);
+
 enum dataplane_phase { PHASE_STARTING, PHASE_RUNNING, PHASE_SWITCHING, PHASE_DEGRADED };
 
 /* Reasons are sentences without a full stop, kept by the agent; NULL ends the list. */

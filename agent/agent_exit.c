@@ -12,19 +12,15 @@ static bool exit_equal(const struct exit_node *a, const struct exit_node *b)
 	       addr_equal(&a->snat_address, &b->snat_address) && grant_equal(&a->grant, &b->grant);
 }
 
-static int put_exit(struct agent *agent, struct exit_node *exit_node, struct exit_node *old,
-		    const struct agent_write *write, struct fault *reterr)
+int exit_change(struct agent *agent, enum mode mode, struct exit_node *exit_node,
+		const struct exit_node *old, struct fault *reterr)
 {
 	const struct route_context context = {
 		.store = agent->store,
 		.host = &agent->host,
-		.mode = mode_running(agent),
+		.mode = mode,
 	};
-	int r = store_exit_node_get(agent->store, old);
-	if (r == 0)
-		r = write_match(write, old->revision, reterr);
-	if (r == 0)
-		r = validate_exit_node(&context, exit_node, reterr);
+	int r = validate_exit_node(&context, exit_node, reterr);
 	if (r == 0)
 		r = validate_end(reterr);
 	if (r < 0)
@@ -35,6 +31,15 @@ static int put_exit(struct agent *agent, struct exit_node *exit_node, struct exi
 	if (changed)
 		r = store_exit_node_put(agent->store, exit_node);
 	return r < 0 ? r : changed;
+}
+
+static int put_exit(struct agent *agent, struct exit_node *exit_node, struct exit_node *old,
+		    const struct agent_write *write, struct fault *reterr)
+{
+	int r = store_exit_node_get(agent->store, old);
+	if (r == 0)
+		r = write_match(write, old->revision, reterr);
+	return r == 0 ? exit_change(agent, mode_running(agent), exit_node, old, reterr) : r;
 }
 
 int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,

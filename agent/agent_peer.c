@@ -6,8 +6,7 @@
 #include "agent/address.h"
 #include "agent/inside.h"
 
-/* Everything that a user sets. */
-static bool peer_equal(const struct peer *a, const struct peer *b)
+bool peer_equal(const struct peer *a, const struct peer *b)
 {
 	bool equal = strcmp(a->name, b->name) == 0 && key_equal(&a->public_key, &b->public_key) &&
 		     a->has_preshared_key == b->has_preshared_key &&

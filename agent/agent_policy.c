@@ -48,8 +48,7 @@ void policy_release(struct policy *policy)
 	*policy = (struct policy){ .rules = NULL };
 }
 
-/* A copy in which every rule has an id. */
-static int copy_policy(struct agent *agent, const struct policy *policy, struct policy *ret_copy)
+int policy_copy(struct agent *agent, const struct policy *policy, struct policy *ret_copy)
 {
 	struct rule *rules = calloc(MAX(policy->n_rules, (size_t)1), sizeof(*rules));
 	if (!rules)
@@ -68,9 +67,8 @@ static int copy_policy(struct agent *agent, const struct policy *policy, struct 
 	return 0;
 }
 
-/* 1: changed; 0: the same; negative errno. */
-static int replace_policy(struct agent *agent, struct policy *policy, const struct policy *old,
-			  struct fault *reterr)
+int policy_change(struct agent *agent, struct policy *policy, const struct policy *old,
+		  struct fault *reterr)
 {
 	int r = validate_policy(agent->store, policy, reterr);
 	if (r == 0)
@@ -94,7 +92,7 @@ static int put_policy(struct agent *agent, struct policy *policy, const struct a
 	if (r == 0)
 		r = write_match(write, old.revision, reterr);
 	if (r == 0)
-		r = replace_policy(agent, policy, &old, reterr);
+		r = policy_change(agent, policy, &old, reterr);
 	policy_release(&old);
 	return r;
 }
@@ -109,7 +107,7 @@ int agent_policy_put(struct agent *agent, const struct policy *policy, struct ag
 			  RULES_MAX);
 		return validate_end(reterr);
 	}
-	int r = copy_policy(agent, policy, &made);
+	int r = policy_copy(agent, policy, &made);
 	if (r < 0)
 		return write_fault(reterr, r);
 	r = write_begin(agent, write, reterr);

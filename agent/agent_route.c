@@ -13,7 +13,7 @@ static bool rules_equal(const struct route *a, const struct route *b)
 	       memcmp(a->ports, b->ports, a->n_ports * sizeof(a->ports[0])) == 0;
 }
 
-static bool route_equal(const struct route *a, const struct route *b)
+bool route_equal(const struct route *a, const struct route *b)
 {
 	return prefix_equal(&a->prefix, &b->prefix) && strcmp(a->via, b->via) == 0 &&
 	       a->approved == b->approved && a->enabled == b->enabled &&
@@ -73,9 +73,8 @@ static bool route_widens(const struct route *old, const struct route *new)
 	       ports_widen(old, new);
 }
 
-/* What one approved is not approved any more when somebody else makes it more. */
-static bool stays_approved(const struct agent_write *write, const struct route *old,
-			   const struct route *route)
+bool route_stays_approved(const struct agent_write *write, const struct route *old,
+			  const struct route *route)
 {
 	if (write->may_approve)
 		return route->approved;
@@ -163,7 +162,7 @@ static int replace_route(struct agent *agent, struct route *old, struct route *r
 			 const struct agent_write *write, struct fault *reterr)
 {
 	route->created_at = old->created_at;
-	route->approved = stays_approved(write, old, route);
+	route->approved = route_stays_approved(write, old, route);
 	bool changed = !route_equal(route, old);
 	route->revision = changed ? store_next_revision(agent->store) : old->revision;
 

@@ -58,8 +58,7 @@ static int find_unfit_exit(struct agent *agent, struct unfit *unfit)
 	return 0;
 }
 
-/* Does everything in force work in netstack mode? 0, or -EOPNOTSUPP naming what does not. */
-static int check_netstack(struct agent *agent, struct fault *reterr)
+int netstack_check(struct agent *agent, struct fault *reterr)
 {
 	struct unfit unfit = { .agent = agent, .reterr = reterr };
 
@@ -77,7 +76,7 @@ void unfit_note(struct agent *agent)
 	struct fault fault = { .problem = NULL };
 
 	agent->unfit[0] = '\0';
-	if (agent->current.mode == MODE_NETSTACK && check_netstack(agent, &fault) == -EOPNOTSUPP)
+	if (agent->current.mode == MODE_NETSTACK && netstack_check(agent, &fault) == -EOPNOTSUPP)
 		memcpy(agent->unfit, fault.text, sizeof(agent->unfit));
 }
 
@@ -94,7 +93,7 @@ static int put_wish(struct agent *agent, enum mode desired, const struct agent_w
 		r = mode_check(agent, desired, reterr);
 	if (r == 0 && mode_running(agent) == MODE_KERNEL &&
 	    mode_of_wish(agent, desired) == MODE_NETSTACK)
-		r = check_netstack(agent, reterr);
+		r = netstack_check(agent, reterr);
 	return r == 0 ? dataplane_change(agent, desired) : r;
 }
 

@@ -128,11 +128,25 @@ struct endpoint peer_heard_at(const struct agent *agent, const struct peer *peer
 int node_change(struct agent *agent, const struct node *node, const struct node *old,
 		struct node *ret_node, struct fault *reterr);
 int dataplane_change(struct agent *agent, enum mode desired);
+int exit_change(struct agent *agent, enum mode mode, struct exit_node *exit_node,
+		const struct exit_node *old, struct fault *reterr);
+int policy_change(struct agent *agent, struct policy *policy, const struct policy *old,
+		  struct fault *reterr);
+/* A copy in which every rule has an id. */
+int policy_copy(struct agent *agent, const struct policy *policy, struct policy *ret_copy);
+/* Everything that a user sets. */
+bool peer_equal(const struct peer *a, const struct peer *b);
+bool route_equal(const struct route *a, const struct route *b);
+/* What one approved is not approved any more when somebody else makes it more. */
+bool route_stays_approved(const struct agent_write *write, const struct route *old,
+			  const struct route *route);
 
 /* The mode that a wish comes to here. */
 enum mode mode_of_wish(const struct agent *agent, enum mode desired);
 /* 0, or -EOPNOTSUPP for a wish that cannot be met here. */
 int mode_check(const struct agent *agent, enum mode desired, struct fault *reterr);
+/* Does everything in force work in netstack mode? 0, or -EOPNOTSUPP naming what does not. */
+int netstack_check(struct agent *agent, struct fault *reterr);
 /* After a fallback: names what netstack mode cannot do, for agent_health. */
 void unfit_note(struct agent *agent);
 /* Fills reason of a status otherwise complete. */

@@ -14,7 +14,9 @@ int validate_end(struct fault *reterr)
 		return 0;
 	if (reterr->n_items == 1)
 		return fault_set(reterr, -EINVAL, "invalid", "%s", reterr->items[0].text);
-	return fault_set(reterr, -EINVAL, "invalid", "%zu members are not valid.", reterr->n_items);
+	return fault_set(reterr, -EINVAL, "invalid", "%zu members are not valid%s.",
+			 reterr->n_items + reterr->n_left_out,
+			 reterr->n_left_out > 0 ? "; the first of them are listed" : "");
 }
 
 bool id_is_valid(const char *id)

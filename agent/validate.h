@@ -58,7 +58,8 @@ struct route_context {
 	struct store *store;
 	const struct node *node;
 	const struct hostaddr *host;
-	enum mode mode; /* that runs */
+	enum mode mode;	     /* that runs */
+	bool overlaps_known; /* sites against the addresses of peers */
 };
 
 int validate_route(const struct route_context *context, const struct route *route,

@@ -75,6 +75,8 @@ static int validate_site(const struct route_context *context, const struct route
 				  "A site behind a peer cannot hold the tunnel's own network %s.",
 				  prefix_format(&tunnel, text));
 	}
+	if (context->overlaps_known)
+		return 0;
 	struct search search = { .route = route, .reterr = reterr };
 	return store_peer_each(context->store, "", PEERS_MAX, find_peer_address, &search);
 }

@@ -8,13 +8,9 @@
 #include "api/resource.h"
 #include "api/router.h"
 
-struct wish {
-	enum mode desired;
-};
-
-/* Decoded into struct wish; the rest is written by dataplane_json. */
+/* Decoded into struct dataplane; the rest is written by dataplane_json. */
 const struct field dataplane_fields[] = {
-	{ "desired", FIELD_ENUM, FIELD_REQUIRED, MEMBER(struct wish, desired),
+	{ "desired", FIELD_ENUM, FIELD_REQUIRED, MEMBER(struct dataplane, desired),
 	  .names = mode_names },
 	OTHER("actual"),
 	OTHER("phase"),
@@ -39,7 +35,7 @@ static json_t *capability_json(bool available, const char *const reasons[])
 
 json_t *dataplane_json(const struct dataplane_status *status)
 {
-	const struct wish wish = { status->desired };
+	const struct dataplane wish = { .desired = status->desired };
 	json_t *json = fields_encode(dataplane_fields, &wish);
 	json_t *capabilities = json_object();
 	json_t *netstack = capability_json(status->netstack_available, status->netstack_reasons);
@@ -141,7 +137,7 @@ void dataplane_put(struct request *req)
 	struct agent_write write = request_write(req);
 	struct dataplane_status old;
 	struct fault fault = { 0 };
-	struct wish wish;
+	struct dataplane wish;
 
 	if (!find_dataplane(req, &old) || !condition_write(req, true, old.revision, &write))
 		return;

@@ -15,8 +15,9 @@
 
 /* A client has this long to read an answer. */
 #define ANSWER_DEADLINE_S 60
-/* A body that nobody wants is read up to here for the sake of a clean answer. */
+/* A body that is too long is read this much further for the sake of a clean answer. */
 #define SWALLOW_MAX (1024 * 1024)
+#define CONFIG_PATH "/v1/config"
 
 /* What this file keeps of a request. */
 struct exchange {
@@ -118,6 +119,8 @@ static void check_length(struct request *req)
 
 	if (req->route->scope == SCOPE_POLICY)
 		req->body.max = POLICY_BODY_MAX;
+	else if (strncmp(req->route->path, CONFIG_PATH, strlen(CONFIG_PATH)) == 0)
+		req->body.max = CONFIG_BODY_MAX;
 	if (length && strtoull(length, NULL, 10) > req->body.max)
 		answer_too_large(req);
 }
@@ -260,7 +263,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *data, si
 	struct request *req = &exchange->request;
 
 	exchange->swallowed += *length;
-	if (exchange->swallowed > SWALLOW_MAX)
+	if (exchange->swallowed > req->body.max + SWALLOW_MAX)
 		return MHD_NO;
 	if (req->answer.status == 0 && buf_add(&req->body, data, *length) < 0)
 		req->body_too_large = true;
@@ -279,7 +282,7 @@ static bool must_answer_early(const struct request *req)
 	const char *length = header_value(req, "Content-Length");
 
 	return req->answer.close || header_value(req, "Expect") ||
-	       (length && strtoull(length, NULL, 10) > SWALLOW_MAX);
+	       (length && strtoull(length, NULL, 10) > req->body.max + SWALLOW_MAX);
 }
 
 enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *mhd, const char *url,

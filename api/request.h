@@ -68,6 +68,8 @@ struct answer {
 #define ANSWER_MAX (4 * 1024 * 1024)
 /* A policy is many rules in one resource. */
 #define POLICY_BODY_MAX (512 * 1024)
+#define CONFIG_BODY_MAX (8 * 1024 * 1024)
+#define CONFIG_ANSWER_MAX (32 * 1024 * 1024)
 
 struct request {
 	struct api *api;

@@ -17,6 +17,8 @@ extern const struct field explain_fields[]; /* a question */
 /* What members mean that are left out. */
 void peer_defaults(struct peer *ret_peer);
 void route_defaults(struct route *ret_route, bool approved);
+/* The same for memory that is zero already: routes are large. */
+void route_set_defaults(struct route *ret_route, bool approved);
 void exit_node_defaults(struct exit_node *ret_exit);
 void policy_defaults(struct policy *ret_policy);
 

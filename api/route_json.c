@@ -33,6 +33,11 @@ const struct field route_fields[] = {
 void route_defaults(struct route *ret_route, bool approved)
 {
 	memset(ret_route, 0, sizeof(*ret_route));
+	route_set_defaults(ret_route, approved);
+}
+
+void route_set_defaults(struct route *ret_route, bool approved)
+{
 	snprintf(ret_route->via, sizeof(ret_route->via), "router");
 	ret_route->approved = approved;
 	ret_route->enabled = true;

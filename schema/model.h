@@ -139,6 +139,24 @@ struct dataplane {
 	uint64_t revision;
 };
 
+/*
+ * The whole configuration, or the sections of it that somebody names: the others
+ * stay as they are. Arrays on the heap, owned by whoever holds it. In a wish, a
+ * zero private_key keeps the node's; a peer with has_preshared_key and a zero
+ * key keeps the one it has, if any.
+ */
+struct config {
+	bool has_node, has_peers, has_routes, has_exit_node, has_dataplane, has_policy;
+	struct node node;
+	struct peer *peers;
+	size_t n_peers;
+	struct route *routes;
+	size_t n_routes;
+	struct exit_node exit_node;
+	struct dataplane dataplane;
+	struct policy policy;
+};
+
 /* Who asked for a change, and from where: as audit and revisions keep and show it. */
 #define WHO_MAX (ID_MAX + 16)
 struct actor {

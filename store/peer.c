@@ -365,3 +365,24 @@ int store_peer_delete(struct store *store, const char *id)
 		store->secrets_gone |= query_take_bool(&q);
 	return query_close_found(&q, step);
 }
+
+static int park(struct store *store, const char *sql, const char *id)
+{
+	assert(store->in_transaction);
+
+	struct query q;
+	query_open(&q, store, sql);
+	query_put_text(&q, id);
+	return query_run(&q);
+}
+
+/* No name has a control character. */
+int store_peer_park_name(struct store *store, const char *id)
+{
+	return park(store, "UPDATE peer SET name = char(1) || id WHERE id = ?", id);
+}
+
+int store_peer_park_key(struct store *store, const char *id)
+{
+	return park(store, "UPDATE peer SET public_key = randomblob(32) WHERE id = ?", id);
+}

@@ -180,3 +180,13 @@ int store_route_delete(struct store *store, const char *id)
 	query_put_text(&q, id);
 	return query_close_found(&q, query_step(&q));
 }
+
+int store_route_park(struct store *store, const char *id)
+{
+	assert(store->in_transaction);
+
+	struct query q;
+	query_open(&q, store, "UPDATE route SET address = randomblob(16), bits = 128 WHERE id = ?");
+	query_put_text(&q, id);
+	return query_run(&q);
+}

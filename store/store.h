@@ -49,6 +49,9 @@ int store_peer_find_slot(struct store *store, uint32_t slot, struct peer *ret_pe
 /* Inserts or replaces by id; the slot must be set (store_peer_free_slot). */
 int store_peer_put(struct store *store, const struct peer *peer);
 int store_peer_delete(struct store *store, const char *id);
+/* Gives the name or the key of a peer away, so that another one can have it; a put follows. */
+int store_peer_park_name(struct store *store, const char *id);
+int store_peer_park_key(struct store *store, const char *id);
 /* Smallest slot that no peer has; -ENOSPC at PEERS_MAX. */
 int store_peer_free_slot(struct store *store, uint32_t *ret_slot);
 /*
@@ -64,6 +67,8 @@ int store_route_get(struct store *store, const char *id, struct route *ret_route
 int store_route_find_prefix(struct store *store, const struct prefix *prefix,
 			    struct route *ret_route);
 int store_route_put(struct store *store, const struct route *route);
+/* The same for the prefix of a route. */
+int store_route_park(struct store *store, const char *id);
 int store_route_delete(struct store *store, const char *id);
 int store_route_each(struct store *store, const char *after, size_t limit,
 		     int (*fn)(void *ctx, const struct route *route), void *ctx);

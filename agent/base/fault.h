@@ -15,7 +15,7 @@
  * Each item names one wrong member: a JSON pointer ("/peers/0/name"), a short
  * machine-readable code ("host_bits") and one sentence.
  */
-#define FAULT_ITEMS_MAX 32
+#define FAULT_ITEMS_MAX 100
 
 struct fault_item {
 	char pointer[FAULT_POINTER_MAX];
@@ -28,7 +28,7 @@ struct fault {
 	char text[FAULT_TEXT_MAX];
 	char existing_id[ID_MAX + 1]; /* conflict: the object in the way; else "" */
 	uint64_t current_revision;    /* precondition_failed; else 0 */
-	size_t n_items;
+	size_t n_items, n_left_out;   /* left out: there were more than fit */
 	struct fault_item items[FAULT_ITEMS_MAX];
 };
 
@@ -36,6 +36,9 @@ struct fault {
 int fault_set(struct fault *fault, int err, const char *problem, const char *format, ...)
 	FORMAT(4, 5);
 
-/* Adds one item (past FAULT_ITEMS_MAX it is left out). Returns -EINVAL. */
+/* Adds one item (past FAULT_ITEMS_MAX it is left out, and counted). Returns -EINVAL. */
 int fault_add(struct fault *fault, const char *pointer, const char *code, const char *format, ...)
 	FORMAT(4, 5);
+
+/* Puts "/peers/3" in front of the pointers from item first on: they were of one object. */
+void fault_move(struct fault *fault, size_t first, const char *format, ...) FORMAT(3, 4);

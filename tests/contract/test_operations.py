@@ -42,7 +42,7 @@ def body_for(operation):
     return {"/v1/peers": {"name": "new"}, "/v1/peers/{id}": {"name": "one", "public_key": KEYS[0]},
             "/v1/routes": {"prefix": "10.98.0.0/16"}, "/v1/routes/{id}": {"prefix": "10.99.0.0/16"},
             "/v1/exit-node": {}, "/v1/dataplane": {"desired": "auto"}, "/v1/policy": {},
-            "/v1/explain": {"peer": "one", "destination": "10.99.0.1"}}[path]
+            "/v1/explain": {"peer": "one", "destination": "10.99.0.1"}, "/v1/config": {}}[path]
 
 
 def name_of(path):
@@ -101,7 +101,7 @@ def test_other_revisions_are_412(call, operation):
 @pytest.mark.parametrize("operation", WITH_BODY, ids=" ".join)
 def test_long_bodies_are_413(call, operation):
     method, path = operation
-    most = 512 * 1024 if path == "/v1/policy" else 64 * 1024
+    most = {"/v1/policy": 512 * 1024, "/v1/config": 8 * 1024 * 1024}.get(path, 64 * 1024)
     assert call(method, path, b" " * (most + 1), id="one").status == 413
 
 

@@ -103,6 +103,37 @@ int agent_node_put(struct agent *agent, const struct node *node, struct agent_wr
 	return 0;
 }
 
+__attribute__((unused)) int agent_config_get(struct agent *agent, struct config *ret_config)
+{
+	(void)agent;
+	*ret_config = (struct config){ .has_node = false };
+	return -ENOSYS;
+}
+
+void config_release(struct config *config)
+{
+	free(config->peers);
+	free(config->routes);
+	policy_release(&config->policy);
+}
+
+void config_change_release(struct config_change *change)
+{
+	(void)change;
+}
+
+int agent_config_put(struct agent *agent, const struct config *config, struct agent_write *write,
+		     struct config *ret_config, struct config_change *ret_change,
+		     struct fault *reterr)
+{
+	(void)agent;
+	(void)config;
+	(void)write;
+	*ret_config = (struct config){ .has_node = false };
+	*ret_change = (struct config_change){ .created.n = 0 };
+	return fault_set(reterr, -EIO, "internal", "This is not for agents of tests.");
+}
+
 static struct peer *fake_find_peer(struct agent *agent, const char *id)
 {
 	for (size_t i = 0; i < agent->n_peers; i++)
