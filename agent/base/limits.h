@@ -86,7 +86,7 @@
 #define TCP_BATCH_PACKETS_MAX 2048
 #define TCP_OOSEQ_SEGMENTS_MAX 1024 /* of one flow */
 #define TCP_WINDOW_START (64u * 1024)
-#define TCP_WINDOW_MAX (16u * 1024 * 1024)
+#define TCP_WINDOW_MAX (32u * 1024 * 1024)
 #define TCP_BUFFER_BYTES_MAX (256u * 1024 * 1024) /* of all flows */
 #define TCP_IDLE_S (2 * 3600 + 4 * 60)		  /* RFC 5382 REQ-5 */
 #define PINGS_MAX 1024
