@@ -45,6 +45,13 @@ void child_send(struct child *child, uint32_t type, const void *body, size_t len
 	send_to(child, &header, body, fd);
 }
 
+bool child_offer(struct child *child, uint32_t type, const void *body, size_t length)
+{
+	const struct ipc_header header = { .type = type, .length = (uint32_t)length };
+	return child_is_alive(child) && child->fd >= 0 &&
+	       ipc_send(child->fd, &header, body, NULL, 0) == 0;
+}
+
 void child_tell(struct child *child, uint32_t type, const int *fd)
 {
 	child_send(child, type, NULL, 0, fd);

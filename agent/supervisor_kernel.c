@@ -17,6 +17,24 @@ static void on_tun(void *ctx, int fd, const struct ipc_tun *tun)
 	child_send(kernel->engine, IPC_TUN, tun, sizeof(*tun), &fd);
 }
 
+/* Who is not asked hears of the cut with the next packet that it sends. */
+static void on_challenges(void *ctx, const struct ipc_challenge *rows, size_t n, bool later)
+{
+	struct supervisor_kernel *kernel = ctx;
+	uint32_t type = later ? IPC_CHALLENGE_LATER : IPC_CHALLENGE;
+
+	for (size_t done = 0; done < n;) {
+		size_t batch = MIN(n - done, (size_t)CHALLENGES_MAX);
+		if (!child_offer(kernel->engine, type, rows + done, batch * sizeof(*rows))) {
+			log_warn("%zu peers are not asked about flows that were cut: the engine is "
+				 "busy",
+				 n - done);
+			return;
+		}
+		done += batch;
+	}
+}
+
 /* The same fault told again is told with its latest words. */
 static void note(struct supervisor_kernel *kernel, const struct health *health)
 {
@@ -49,6 +67,7 @@ void supervisor_kernel_open(struct supervisor_kernel *kernel, struct loop *loop,
 		.ctx = kernel,
 		.on_tun = on_tun,
 		.on_health = on_health,
+		.on_challenges = on_challenges,
 	};
 	int r = plumbing_open(loop, state_dir, &handlers, &kernel->plumbing);
 	if (r < 0)

@@ -133,6 +133,9 @@ static void add_tun(struct buf *out, const struct node_counters *node)
 		(struct labelled[]){ { "read", counter_get(&node->tun_read_calls) },
 				     { "write", counter_get(&node->tun_write_calls) },
 				     { 0 } });
+	one(out, "culvert_flow_challenges_total", "counter",
+	    "Peers that were asked for sequence numbers of a flow that was cut.",
+	    counter_get(&node->challenges));
 	one(out, "culvert_tun_fallbacks_total", "counter",
 	    "Offloads that the TUN turned out not to have.", counter_get(&node->tun_fallbacks));
 }

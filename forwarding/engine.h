@@ -2,6 +2,7 @@
 /* Inside the engine process: its state, and what the files engine*.c are to each other. */
 #pragma once
 
+#include "agent/base/buf.h"
 #include "agent/base/ipc.h"
 #include "agent/base/loop.h"
 #include "forwarding/backend.h"
@@ -99,6 +100,7 @@ struct engine {
 	struct returns *returns;
 	struct backend_host host;
 	struct backend *backend;	    /* NULL where it could not be opened yet */
+	struct buf challenges;		    /* struct ipc_challenge, for the mode to come */
 	struct engine_tun tun, next_tun;    /* in use; the newest that came, unused */
 	uint32_t icmp_method, icmp6_method; /* of netstack mode, as far as it was ever open */
 
@@ -130,6 +132,8 @@ void engine_refuse(struct engine *engine, uint32_t slot, const struct view *view
 /* Tells the peer an ICMP error about its packet, rate limited. */
 void engine_tell(struct engine *engine, uint32_t slot, const struct view *view,
 		 const struct icmp_error *error, mono_t now);
+/* Peers are made to say something of flows that were cut, struct ipc_challenge: that is refused. */
+void engine_challenge(struct engine *engine, const void *rows, size_t bytes);
 /* One whole packet to a peer, in fragments where it is longer than the MTU; see build_fragments. */
 void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, size_t length);
 

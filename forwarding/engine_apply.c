@@ -139,8 +139,12 @@ static void adopt(struct engine *engine, const struct snapshot *snap,
 	engine->filter = prepared->filter;
 	engine->snap = snap;
 	returns_revise(engine->returns);
+	bool other_mode = engine->backend != prepared->backend;
 	engine_backend_adopt(engine, prepared->backend, now);
 	engine->backend->ops->revise(engine->backend, snap, &judge, now);
+	if (other_mode)
+		engine_challenge(engine, engine->challenges.data, engine->challenges.length);
+	buf_release(&engine->challenges);
 	udp_flush(engine->sender, now);
 
 	if (!before)

@@ -145,6 +145,29 @@ void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, si
 	build_fragments(packet, length, engine->snap->mtu, engine->fragment_id++, &sink);
 }
 
+static void challenge(struct engine *engine, const struct ipc_challenge *row)
+{
+	uint8_t out[BUILD_SYN_MAX];
+	uint32_t slot = wg_owner(engine->wg, &row->to.addr);
+
+	if (slot == UINT32_MAX || !wg_reachable(engine->wg, slot))
+		return;
+	size_t length = build_syn(&row->from, &row->to, out, sizeof(out));
+	engine_send(engine, slot, out, length);
+	counter_add(&engine->counters->node.challenges, 1);
+}
+
+void engine_challenge(struct engine *engine, const void *rows, size_t bytes)
+{
+	struct ipc_challenge row;
+
+	for (size_t at = 0; at < bytes; at += sizeof(row)) {
+		memcpy(&row, (const uint8_t *)rows + at, sizeof(row));
+		challenge(engine, &row);
+	}
+	udp_flush(engine->sender, loop_now(engine->loop));
+}
+
 static bool may_tell(struct engine *engine, uint32_t slot, bool reset, mono_t now)
 {
 	struct engine_refusals *told = &engine->refusals[slot];

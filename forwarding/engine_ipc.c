@@ -152,6 +152,25 @@ static void take_tun(struct engine *engine, mono_t now)
 	engine_backend_take_tun(engine, TAKE_FD(engine->order.fds[0]), tun.offloads, now);
 }
 
+static bool is_challenge(const struct ipc_message *message)
+{
+	uint32_t type = message->header.type;
+	size_t length = message->header.length, row = sizeof(struct ipc_challenge);
+	return (type == IPC_CHALLENGE || type == IPC_CHALLENGE_LATER) && message->n_fds == 0 &&
+	       length % row == 0 && length / row <= CHALLENGES_MAX;
+}
+
+/* No snapshot: no peers either. What there is no room for is lost. */
+static void take_challenges(struct engine *engine)
+{
+	const struct ipc_message *message = &engine->order;
+
+	if (message->header.type == IPC_CHALLENGE_LATER)
+		buf_add(&engine->challenges, message->body, message->header.length);
+	else if (engine->snap)
+		engine_challenge(engine, message->body, message->header.length);
+}
+
 /* false: no message was there. */
 static bool hear_order(struct engine *engine, mono_t now)
 {
@@ -166,6 +185,8 @@ static bool hear_order(struct engine *engine, mono_t now)
 		take_control(engine);
 	else if (r == 0 && is(message, IPC_TUN, sizeof(struct ipc_tun), 1))
 		take_tun(engine, now);
+	else if (r == 0 && is_challenge(message))
+		take_challenges(engine);
 	else if (r == 0 && is(message, IPC_PING | IPC_ANSWER, sizeof(struct ipc_result), 0))
 		on_ping_answer(engine, now);
 	else

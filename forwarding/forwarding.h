@@ -41,22 +41,21 @@ enum ipc_type {
 	IPC_EVENT,
 	/*
 	 * supervisor -> engine: a new control runs; fds[0] = channel to it, in place
-	 * of the one before (which has ended or is about to). The engine greets it
-	 * with IPC_ENGINE_HELLO and goes on with the snapshot that it has. No answer.
+	 * of the one before. The engine greets it and goes on. No answer.
 	 */
 	IPC_CONTROL_STARTED,
 	/*
 	 * supervisor -> engine: the TUN of kernel mode, before the snapshot that
-	 * needs it reaches the engine, and to every new engine; fds[0] = its
-	 * descriptor, body ipc_tun. No answer.
+	 * needs it, and to every new engine; fds[0], body ipc_tun. No answer.
 	 */
 	IPC_TUN,
+	/* supervisor -> engine: peers to ask of flows that were cut; ipc_challenge rows. No answer. */
+	IPC_CHALLENGE,
+	/* The same, once another mode runs. */
+	IPC_CHALLENGE_LATER,
 	/* supervisor -> control: something about the host; body health. No answer. */
 	IPC_HEALTH,
-	/*
-	 * control -> engine (netstack) or supervisor (kernel): a page of flows;
-	 * body flow_query. Answer: flow_page, then its rows.
-	 */
+	/* control -> engine (netstack) or supervisor (kernel): flow_query. Answer: flow_page, rows. */
 	IPC_FLOWS,
 	/* control -> the same: cut one flow visibly; body: its id, uint64_t. Answer: ipc_result. */
 	IPC_FLOW_CUT,
@@ -94,6 +93,10 @@ struct ipc_tun {
 	uint32_t offloads; /* TUN_F_* that the kernel granted */
 };
 
+struct ipc_challenge {
+	struct endpoint from, to; /* of TCP, as the peer knows them; to is its own */
+};
+
 enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
 
 /* What the engine process is born with. */
@@ -118,21 +121,25 @@ int forwarding_explain(const struct snapshot *snap, const struct explain_query *
 		       struct explain_result *ret_result);
 
 /*
- * Whether a flow may be, by the filter of the packet path: for who looks at
- * flows after a change of snapshot. Nothing of snap (checked) is kept. 0 or
- * -ENOMEM.
+ * Whether a flow may be, and where it goes, by the filter of the packet path:
+ * for who looks at flows after a change of snapshot. Nothing of snap (checked)
+ * is kept. 0 or -ENOMEM.
  */
 struct forwarding_judge;
 struct forwarding_flow {
 	uint32_t slot;
 	uint8_t protocol;
 	struct endpoint dialled;
-	struct addr final; /* where it goes */
+};
+struct forwarding_way {
+	struct addr final; /* after map_to */
+	uint32_t snat;	   /* enum snat, but never SNAT_AUTO */
+	struct addr snat_address;
 };
 int forwarding_judge_new(const struct snapshot *snap, struct forwarding_judge **ret_judge);
 void forwarding_judge_free(struct forwarding_judge *judge);
 bool forwarding_judge_allows(const struct forwarding_judge *judge,
-			     const struct forwarding_flow *flow);
+			     const struct forwarding_flow *flow, struct forwarding_way *ret_way);
 
 /* Keys for agent/, so that only forwarding/wg/ knows the cryptography. See wg/wg.h. */
 int forwarding_public_key(const struct wg_key *private_key, struct wg_key *ret_public);

@@ -34,7 +34,7 @@ void forwarding_judge_free(struct forwarding_judge *judge)
 }
 
 bool forwarding_judge_allows(const struct forwarding_judge *judge,
-			     const struct forwarding_flow *flow)
+			     const struct forwarding_flow *flow, struct forwarding_way *ret_way)
 {
 	const struct filter_query query = {
 		.slot = flow->slot,
@@ -44,6 +44,14 @@ bool forwarding_judge_allows(const struct forwarding_judge *judge,
 	};
 	struct filter_verdict verdict;
 	filter_judge(judge->filter, &query, &verdict);
-	return verdict.drop == PASS && verdict.target == FILTER_FORWARD &&
-	       addr_equal(&verdict.final, &flow->final);
+	if (verdict.drop != PASS || verdict.target != FILTER_FORWARD)
+		return false;
+
+	/* Without a word about it, kernel mode masquerades. */
+	*ret_way = (struct forwarding_way){
+		.final = verdict.final,
+		.snat = verdict.snat == SNAT_AUTO ? SNAT_MASQUERADE : verdict.snat,
+		.snat_address = verdict.snat_address,
+	};
+	return true;
 }

@@ -72,6 +72,10 @@
 #define RETURNS_UDP_S 180
 #define RETURNS_OTHER_S 60
 
+/* Flows that kernel mode cut, whose ends are asked. */
+#define CHALLENGES_MAX 512  /* in one message */
+#define CHALLENGED_MAX 4096 /* of one cut; kept for a mode to come */
+
 /* Netstack mode. The flow cap is derived from RLIMIT_NOFILE below this. */
 #define FLOWS_MAX 131072
 #define FDS_RESERVED 64 /* descriptors that flows may not use */

@@ -11,9 +11,9 @@
 #include "forwarding/forwarding.h"
 #include "forwarding/kernel/conntrack_inside.h"
 #include "forwarding/kernel/conntrack_table.h"
+#include "forwarding/pkt/build.h"
 
 #define ORDERS_BYTES_MAX ((size_t)256 << 20) /* above any table of connections */
-#define REFUSED_PER_FLOW 3
 
 static bool is_tunnel_address(const struct snapshot *snap, const struct addr *addr)
 {
@@ -43,10 +43,12 @@ uint32_t conntrack_slot(const struct snapshot *snap, const struct owners *owners
 struct cut {
 	const struct snapshot *before, *after;
 	struct owners owners_before, owners_after;
-	struct forwarding_judge *judge; /* of after */
-	uint64_t id;			/* the one to cut */
-	struct buf orders;		/* to delete */
-	struct buf refused;		/* struct nft_refused */
+	struct forwarding_judge *judge_before, *judge_after;
+	uint64_t id;		 /* the one to cut */
+	struct buf orders;	 /* to delete */
+	struct buf from_servers; /* struct nft_refused */
+	struct buf from_peers;	 /* the same */
+	struct buf asked;	 /* struct ipc_challenge, of flows that stand */
 	int n;
 };
 
@@ -54,55 +56,159 @@ static void cut_release(struct cut *cut)
 {
 	owners_release(&cut->owners_before);
 	owners_release(&cut->owners_after);
-	forwarding_judge_free(cut->judge);
+	forwarding_judge_free(cut->judge_before);
+	forwarding_judge_free(cut->judge_after);
 	buf_release(&cut->orders);
-	buf_release(&cut->refused);
+	buf_release(&cut->from_servers);
+	buf_release(&cut->from_peers);
+	buf_release(&cut->asked);
 }
 
 static int cut_init(struct cut *cut, const struct snapshot *before, const struct snapshot *after)
 {
 	*cut = (struct cut){ .before = before, .after = after };
 	buf_init(&cut->orders, ORDERS_BYTES_MAX);
-	buf_init(&cut->refused, ORDERS_BYTES_MAX);
+	buf_init(&cut->from_servers, ORDERS_BYTES_MAX);
+	buf_init(&cut->from_peers, ORDERS_BYTES_MAX);
+	buf_init(&cut->asked, CHALLENGED_MAX * sizeof(struct ipc_challenge));
 	int r = owners_init(&cut->owners_before, before);
 	if (r == 0 && after)
 		r = owners_init(&cut->owners_after, after);
 	if (r == 0 && after)
-		r = forwarding_judge_new(after, &cut->judge);
+		r = forwarding_judge_new(before, &cut->judge_before);
+	if (r == 0 && after)
+		r = forwarding_judge_new(after, &cut->judge_after);
 	if (r < 0)
 		cut_release(cut);
 	return r;
 }
 
-/* From the peer; to the peer; and to the address that stood for the peer. */
-static void note(struct cut *cut, const struct entry *entry)
+/* Only an end of a connection that stands says what it expects. */
+static bool stands(const struct entry *entry)
+{
+	switch (entry->tcp_state) {
+	case TCP_CONNTRACK_ESTABLISHED:
+	case TCP_CONNTRACK_FIN_WAIT:
+	case TCP_CONNTRACK_CLOSE_WAIT:
+	case TCP_CONNTRACK_LAST_ACK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct forwarding_flow flow_of(const struct entry *entry, uint32_t slot)
+{
+	return (struct forwarding_flow){ .slot = slot,
+					 .protocol = entry->original.protocol,
+					 .dialled = entry->original.destination };
+}
+
+static bool same_source(const struct forwarding_way *a, const struct forwarding_way *b)
+{
+	return a->snat == b->snat &&
+	       (a->snat != SNAT_ADDRESS || addr_equal(&a->snat_address, &b->snat_address));
+}
+
+static bool is_still_allowed(const struct cut *cut, const struct entry *entry, uint32_t slot)
+{
+	const struct forwarding_flow flow = flow_of(entry, slot);
+	struct forwarding_way was, is;
+
+	return conntrack_slot(cut->after, &cut->owners_after, entry) == slot &&
+	       forwarding_judge_allows(cut->judge_after, &flow, &is) &&
+	       addr_equal(&is.final, &entry->reply.source.addr) &&
+	       (!forwarding_judge_allows(cut->judge_before, &flow, &was) || same_source(&was, &is));
+}
+
+/* What the peer dialled may lead elsewhere now: what it still sends is refused there, too. */
+static void note_moved(struct cut *cut, const struct entry *entry)
+{
+	uint32_t slot = conntrack_slot(cut->after, &cut->owners_after, entry);
+	const struct forwarding_flow flow = flow_of(entry, slot);
+	struct forwarding_way way;
+
+	if (slot == UINT32_MAX || !forwarding_judge_allows(cut->judge_after, &flow, &way) ||
+	    addr_equal(&way.final, &entry->reply.source.addr))
+		return;
+	const struct nft_refused refused = {
+		.source = entry->original.source,
+		.destination = { .addr = way.final, .port = entry->original.destination.port },
+	};
+	buf_add(&cut->from_peers, &refused, sizeof(refused));
+}
+
+/* What a server sends goes to the peer, or to the address that stands for it. */
+static void note_tcp(struct cut *cut, const struct entry *entry)
 {
 	const struct endpoint *peer = &entry->original.source, *server = &entry->reply.source;
-	const struct nft_refused refused[REFUSED_PER_FLOW] = {
-		{ *peer, *server },
-		{ *server, *peer },
-		{ *server, entry->reply.destination },
-	};
+	const struct nft_refused from_peer = { *peer, *server };
+	const struct nft_refused from_server[] = { { *server, *peer },
+						   { *server, entry->reply.destination } };
+	const struct ipc_challenge asked = { entry->original.destination, *peer };
 	bool is_translated = !endpoint_equal(peer, &entry->reply.destination);
 
+	buf_add(&cut->from_peers, &from_peer, sizeof(from_peer));
+	buf_add(&cut->from_servers, from_server, (is_translated ? 2 : 1) * sizeof(*from_server));
+	if (cut->after)
+		note_moved(cut, entry);
+	if (stands(entry) && cut->asked.length < CHALLENGED_MAX * sizeof(asked))
+		buf_add(&cut->asked, &asked, sizeof(asked));
+}
+
+static void note(struct cut *cut, const struct entry *entry)
+{
 	table_note_delete(&cut->orders, entry);
 	cut->n++;
 	if (entry->original.protocol == IPPROTO_TCP)
-		buf_add(&cut->refused, refused,
-			(is_translated ? REFUSED_PER_FLOW : 2) * sizeof(*refused));
+		note_tcp(cut, entry);
+}
+
+static int refuse(struct nft *nft, const struct buf *refused)
+{
+	const void *rows = refused->data;
+	if (refused->failed)
+		return -ENOMEM;
+	return nft_refuse(nft, rows, refused->length / sizeof(struct nft_refused));
+}
+
+static void ask_servers(const struct cut *cut, const struct cutter *cutter)
+{
+	for (size_t at = 0; at < cut->asked.length; at += sizeof(struct ipc_challenge)) {
+		struct ipc_challenge asked;
+		uint8_t packet[BUILD_SYN_MAX];
+		memcpy(&asked, cut->asked.data + at, sizeof(asked));
+		size_t length = build_syn(&asked.to, &asked.from, packet, sizeof(packet));
+		cutter->to_lan(cutter->ctx, packet, length);
+	}
+}
+
+/* In the order that conntrack.h gives reasons for. */
+static int refuse_both(const struct cut *cut, const struct cutter *cutter)
+{
+	const void *asked = cut->asked.data;
+
+	int r = refuse(cutter->nft, &cut->from_servers);
+	if (r < 0)
+		return r;
+	ask_servers(cut, cutter);
+	r = refuse(cutter->nft, &cut->from_peers);
+	if (r == 0 && cut->asked.length > 0)
+		cutter->to_peers(cutter->ctx, asked,
+				 cut->asked.length / sizeof(struct ipc_challenge));
+	return r;
 }
 
 /* First the refusals: a packet in between must not open the flow again. */
-static int carry_out(struct cut *cut, struct nft *nft)
+static int carry_out(struct cut *cut, const struct cutter *cutter)
 {
-	const void *refused = cut->refused.data;
 	int r = 0;
 
 	if (cut->n == 0)
 		return 0;
 	conntrack_forget_ahead();
-	if (nft && cut->refused.length > 0)
-		r = nft_refuse(nft, refused, cut->refused.length / sizeof(struct nft_refused));
+	if (cutter && cut->from_peers.length > 0)
+		r = refuse_both(cut, cutter);
 	int deleted = table_delete(&cut->orders);
 	if (deleted < 0)
 		return deleted;
@@ -120,7 +226,7 @@ static bool cut_one(void *ctx, const struct entry *entry)
 	return false;
 }
 
-int conntrack_cut(const struct snapshot *snap, struct nft *nft, uint64_t id)
+int conntrack_cut(const struct snapshot *snap, const struct cutter *cutter, uint64_t id)
 {
 	struct cut cut;
 	int r = cut_init(&cut, snap, NULL);
@@ -129,21 +235,9 @@ int conntrack_cut(const struct snapshot *snap, struct nft *nft, uint64_t id)
 	cut.id = id;
 	r = table_walk(cut_one, &cut);
 	if (r == 0)
-		r = carry_out(&cut, nft);
+		r = carry_out(&cut, cutter);
 	cut_release(&cut);
 	return r < 0 ? r : r > 0 ? 0 : -ENOENT;
-}
-
-static bool is_still_allowed(const struct cut *cut, const struct entry *entry, uint32_t slot)
-{
-	const struct forwarding_flow flow = {
-		.slot = slot,
-		.protocol = entry->original.protocol,
-		.dialled = entry->original.destination,
-		.final = entry->reply.source.addr,
-	};
-	return conntrack_slot(cut->after, &cut->owners_after, entry) == slot &&
-	       forwarding_judge_allows(cut->judge, &flow);
 }
 
 static bool cut_denied(void *ctx, const struct entry *entry)
@@ -156,7 +250,7 @@ static bool cut_denied(void *ctx, const struct entry *entry)
 }
 
 int conntrack_cut_denied(const struct snapshot *before, const struct snapshot *after,
-			 struct nft *nft)
+			 const struct cutter *cutter)
 {
 	struct cut cut;
 	int r = cut_init(&cut, before, after);
@@ -164,7 +258,7 @@ int conntrack_cut_denied(const struct snapshot *before, const struct snapshot *a
 		return r;
 	r = table_walk(cut_denied, &cut);
 	if (r == 0)
-		r = carry_out(&cut, nft);
+		r = carry_out(&cut, cutter);
 	cut_release(&cut);
 	return r;
 }
@@ -177,7 +271,7 @@ static bool cut_any(void *ctx, const struct entry *entry)
 	return true;
 }
 
-int conntrack_cut_all(const struct snapshot *before)
+int conntrack_cut_all(const struct snapshot *before, const struct cutter *cutter)
 {
 	struct cut cut;
 	int r = cut_init(&cut, before, NULL);
@@ -185,7 +279,12 @@ int conntrack_cut_all(const struct snapshot *before)
 		return r;
 	r = table_walk(cut_any, &cut);
 	if (r == 0)
-		r = carry_out(&cut, NULL);
+		r = carry_out(&cut, cutter);
 	cut_release(&cut);
 	return r;
+}
+
+int conntrack_forget_all(const struct snapshot *before)
+{
+	return conntrack_cut_all(before, NULL);
 }

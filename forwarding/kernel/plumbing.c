@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "forwarding/kernel/conntrack.h"
 #include "forwarding/kernel/device.h"
 #include "forwarding/kernel/inside.h"
+#include "forwarding/kernel/vnet.h"
 
 #define TUN_STEM "culvert"
 
@@ -54,15 +56,57 @@ static void drop_tun(struct plumbing *p)
 	tun_close(&p->tun);
 }
 
+/* The header says: nothing was offloaded. */
+static void write_to_tun(void *ctx, const uint8_t *packet, size_t length)
+{
+	static const struct virtio_net_hdr plain;
+	const struct plumbing *p = ctx;
+	const struct iovec iov[2] = { { (void *)(uintptr_t)&plain, VNET_HEADER },
+				      { (void *)(uintptr_t)packet, length } };
+
+	/* What the device does not take is lost, as on any link. */
+	while (writev(p->tun.fd, iov, 2) < 0 && errno == EINTR)
+		;
+}
+
+static void tell(const struct plumbing *p, const struct ipc_challenge *rows, size_t n, bool later)
+{
+	if (p->handlers.on_challenges)
+		p->handlers.on_challenges(p->handlers.ctx, rows, n, later);
+}
+
+static void ask_now(void *ctx, const struct ipc_challenge *rows, size_t n)
+{
+	tell(ctx, rows, n, false);
+}
+
+/* What peers answered now would come when there is no TUN any more. */
+static void ask_later(void *ctx, const struct ipc_challenge *rows, size_t n)
+{
+	tell(ctx, rows, n, true);
+}
+
+static struct cutter cutter_of(struct plumbing *p)
+{
+	return (struct cutter){
+		.nft = p->nft, .ctx = p, .to_lan = write_to_tun, .to_peers = ask_now
+	};
+}
+
 /* Also with only some of the steps done. */
 static void take_down(struct plumbing *p)
 {
+	struct cutter cutter = cutter_of(p);
+	cutter.to_peers = ask_later;
+
 	watcher_stop(&p->watcher);
+	if (p->snap && p->nft && has_tun(p))
+		(void)conntrack_cut_all(p->snap, &cutter);
 	if (p->journal.fd >= 0)
 		(void)sysctl_restore(&p->journal);
 	drop_tun(p);
 	if (p->snap)
-		(void)conntrack_cut_all(p->snap);
+		(void)conntrack_forget_all(p->snap);
 	nft_close(p->nft);
 	p->nft = NULL;
 	wanted_release(&p->wanted);
@@ -180,8 +224,9 @@ static int change(struct plumbing *p, const struct snapshot *snap, struct wanted
 	}
 
 	/* The filter judges first packets: what was let in earlier is cut here. */
+	const struct cutter cutter = cutter_of(p);
 	if (p->snap)
-		(void)conntrack_cut_denied(p->snap, copy, p->nft);
+		(void)conntrack_cut_denied(p->snap, copy, &cutter);
 	free(p->snap);
 	p->snap = copy;
 	struct wanted old = p->wanted;
@@ -299,5 +344,6 @@ int plumbing_flows(struct plumbing *p, const struct flow_query *query, struct fl
 
 int plumbing_cut(struct plumbing *p, uint64_t id)
 {
-	return p->snap ? conntrack_cut(p->snap, p->nft, id) : -ENOENT;
+	const struct cutter cutter = cutter_of(p);
+	return p->snap ? conntrack_cut(p->snap, &cutter, id) : -ENOENT;
 }

@@ -115,3 +115,23 @@ size_t build_reset(const struct view *segment, uint8_t *out, size_t size)
 	checksum_store(checksum_add(sum, tcp, TCP_HEADER), tcp + 16);
 	return header + TCP_HEADER;
 }
+
+size_t build_syn(const struct endpoint *source, const struct endpoint *destination, uint8_t *out,
+		 size_t size)
+{
+	size_t header = ip_header_size(&source->addr);
+	if (size < header + TCP_HEADER)
+		return 0;
+
+	build_ip_header(&source->addr, &destination->addr, IPPROTO_TCP, TCP_HEADER, 0, out);
+	uint8_t *tcp = out + header;
+	memset(tcp, 0, TCP_HEADER);
+	store16(tcp, source->port);
+	store16(tcp + 2, destination->port);
+	tcp[12] = TCP_HEADER / 4 << 4;
+	tcp[13] = TCP_SYN;
+
+	uint64_t sum = checksum_pseudo(&source->addr, &destination->addr, IPPROTO_TCP, TCP_HEADER);
+	checksum_store(checksum_add(sum, tcp, TCP_HEADER), tcp + 16);
+	return header + TCP_HEADER;
+}

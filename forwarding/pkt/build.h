@@ -38,6 +38,14 @@ size_t build_icmp_error(const struct icmp_error *error, const struct view *packe
 size_t build_reset(const struct view *segment, uint8_t *out, size_t size);
 
 /*
+ * A SYN without options. To an end of a connection that stands it is a
+ * challenge: that end says which sequence numbers it expects (RFC 5961 4).
+ */
+size_t build_syn(const struct endpoint *source, const struct endpoint *destination, uint8_t *out,
+		 size_t size);
+#define BUILD_SYN_MAX 60
+
+/*
  * An IP header (returns 20 or 40) for length bytes of payload: TTL 64; IPv4
  * has DF set and identification 0 (RFC 6864 4.1), which build_fragments()
  * changes where it must. length: at most 65,535, for IPv4 65,515.

@@ -6,9 +6,20 @@ import pytest
 from lab import wait_until
 
 
+TOLD_S = 2
+
+
 def flows(lab, **filters):
     query = "&".join(f"{k}={v}" for k, v in filters.items())
     return lab.api.ok("GET", f"/v1/flows?{query}")["items"]
+
+
+def assert_told(*ends):
+    """Both hear of the end of an idle connection, without a word of their own."""
+    for sock in ends:
+        sock.settimeout(TOLD_S)
+        with pytest.raises(ConnectionResetError):
+            sock.recv(10)
 
 
 def test_a_flow_is_listed_with_its_counters(lab):
@@ -54,14 +65,37 @@ def test_cutting_a_flow_resets_both_sides(lab):
     mine = f"{lab.laptop.addresses[0]}:{client.getsockname()[1]}"
     flow = wait_until(lambda: next((f for f in flows(lab) if f["source"] == mine), None), "the flow")
     lab.api.ok("DELETE", f"/v1/flows/{flow['id']}")
-    for sock in (client, server):
-        with pytest.raises(ConnectionResetError):
-            sock.sendall(b"x")
-            sock.recv(10)
-            sock.sendall(b"x")
-            sock.recv(10)
+    assert_told(client, server)
     status, _, _ = lab.api.call("DELETE", f"/v1/flows/{flow['id']}")
     assert status == 404
+
+
+def test_cutting_a_flow_of_ipv6_and_of_one_that_has_talked(lab):
+    for address in ("fd20::2", "10.20.0.2"):
+        client, server = lab.pair(address)
+        client.sendall(b"u" * 70_000)
+        left = 70_000
+        while left:
+            left -= len(server.recv(65536))
+        mine = client.getsockname()[1]
+        flow = wait_until(lambda: next((f for f in flows(lab) if f["source"].endswith(f":{mine}")), None), "the flow")
+        lab.api.ok("DELETE", f"/v1/flows/{flow['id']}")
+        assert_told(client, server)
+
+
+def test_many_cut_at_once_are_all_told(lab):
+    with lab.listen() as server:
+        pairs = []
+        for _ in range(60):
+            client = lab.connect("10.20.0.2", server.getsockname()[1])
+            pairs.append((client, server.accept()[0]))
+    target = f"/v1/routes/{lab.routes[0]['id']}"
+    lab.api.ok("PATCH", target, {"enabled": False})
+    try:
+        for pair in pairs:
+            assert_told(*pair)
+    finally:
+        lab.api.ok("PATCH", target, {"enabled": True})
 
 
 def test_pages_miss_and_repeat_nothing(lab):

@@ -586,6 +586,75 @@ TEST(reassembled_ipv6_is_cut_again)
 	in_own_network(run_fragments, 65536);
 }
 
+/* The first is asked in the server's name; nobody is at the other address. */
+static void run_challenge(void)
+{
+	const struct endpoint server = { .addr = address(SERVER), .port = SERVER_PORT };
+	const struct ipc_challenge rows[2] = {
+		{ server, { .addr = address(CLIENT), .port = CLIENT_PORT } },
+		{ server, { .addr = address("100.64.99.99"), .port = CLIENT_PORT } },
+	};
+	struct ipc_header header = { .type = IPC_CHALLENGE, .length = sizeof(rows) };
+	struct view view;
+
+	enter_kernel_mode();
+	clients[0].n_inner = 0;
+	CHECK_EQ(ipc_send(supervisor_fd, &header, rows, NULL, 0), 0);
+	settle();
+	CHECK_EQ(clients[0].n_inner, 1);
+	view_got(0, 0, &view);
+	CHECK_EQ(view.tcp_flags, SYN);
+	CHECK(addr_equal(&view.source, &rows[0].from.addr));
+	CHECK_EQ(view.source_port, SERVER_PORT);
+	CHECK_EQ(view.destination_port, CLIENT_PORT);
+	CHECK_EQ(counter_get(&counters->node.challenges), 1);
+
+	header.length = sizeof(rows) - 1;
+	CHECK_EQ(ipc_send(supervisor_fd, &header, rows, NULL, 0), 0);
+	settle();
+	CHECK(engine->stopping);
+	leave();
+}
+
+/* What would be answered into a TUN that is going. */
+static void run_challenge_later(void)
+{
+	const struct ipc_challenge row = {
+		.from = { .addr = address(SERVER), .port = SERVER_PORT },
+		.to = { .addr = address(CLIENT), .port = CLIENT_PORT },
+	};
+	const struct ipc_header header = { .type = IPC_CHALLENGE_LATER, .length = sizeof(row) };
+
+	enter_kernel_mode();
+	clients[0].n_inner = 0;
+	CHECK_EQ(ipc_send(supervisor_fd, &header, &row, NULL, 0), 0);
+	settle();
+	CHECK_EQ(clients[0].n_inner, 0);
+	check_switched(MODE_NETSTACK);
+	settle();
+	CHECK_EQ(clients[0].n_inner, 1);
+	CHECK_EQ(counter_get(&counters->node.challenges), 1);
+
+	/* Asked once. */
+	close(tun_fd);
+	send_tun("tun-b");
+	check_switched(MODE_KERNEL);
+	check_switched(MODE_NETSTACK);
+	settle();
+	CHECK_EQ(counter_get(&counters->node.challenges), 1);
+	leave();
+}
+
+TEST(what_a_switch_cut_is_asked_by_the_mode_that_follows)
+{
+	in_own_network(run_challenge_later, 65536);
+}
+
+TEST(a_peer_is_asked_about_a_flow_that_was_cut)
+{
+	in_own_network(run_challenge, 65536);
+}
+
 static void run_flows(void)
 {
 	struct flow_query query = { .limit = 10, .slot = UINT32_MAX };

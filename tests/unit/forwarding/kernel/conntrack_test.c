@@ -2,6 +2,12 @@
 /* Flows that pass the router's kernel: what is told of them, and that both ends feel a cut. */
 #include "forwarding/kernel/conntrack.h"
 
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+
+#include "forwarding/pkt/build.h"
 #include "tests/kernel_lab.h"
 
 static struct flow_row rows[FLOW_ROWS_MAX];
@@ -9,6 +15,59 @@ static size_t n_rows;
 static bool more;
 
 static const struct flow_query everything = { .limit = FLOW_ROWS_MAX, .slot = UINT32_MAX };
+
+/* Past all that is between a socket and the cable: from a host to the other one on that cable. */
+static void send_raw(int network, const char *interface, const uint8_t *packet, size_t length)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_halen = 6 };
+	bool is_router = network == lab_router;
+	const uint8_t hardware[6] = { 2, 0, 0, 0, 0, is_router ? 2 : 1 };
+
+	lab_enter(network);
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	to.sll_ifindex = (int)if_nametoindex(interface);
+	lab_enter(lab_router);
+	CHECK(fd >= 0);
+	to.sll_protocol = htons(packet[0] >> 4 == 4 ? ETH_P_IP : ETH_P_IPV6);
+	memcpy(to.sll_addr, hardware, sizeof(hardware));
+	CHECK_EQ(sendto(fd, packet, length, 0, (struct sockaddr *)&to, sizeof(to)),
+		 (ssize_t)length);
+	close(fd);
+}
+
+static size_t n_asked; /* flows whose servers were asked */
+
+static void to_lan(void *ctx, const uint8_t *packet, size_t length)
+{
+	(void)ctx;
+	n_asked++;
+	send_raw(lab_peer, "eth0", packet, length);
+}
+
+/* The router here stands in for the engine, too. */
+static void to_peers(void *ctx, const struct ipc_challenge *asked, size_t n)
+{
+	(void)ctx;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t packet[BUILD_SYN_MAX];
+		size_t length = build_syn(&asked[i].from, &asked[i].to, packet, sizeof(packet));
+		send_raw(lab_router, LAB_TUN, packet, length);
+	}
+}
+
+static const struct cutter *cutter(void)
+{
+	static struct cutter cutter;
+	cutter = (struct cutter){ .nft = lab_nft, .to_lan = to_lan, .to_peers = to_peers };
+	return &cutter;
+}
+
+/* Without a word of its own. */
+static bool hears_reset(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, 0) < 0 && errno == ECONNRESET;
+}
 
 static void list(const struct flow_query *query)
 {
@@ -161,15 +220,15 @@ static void cut_and_feel(const char *address, int family)
 	list(&everything);
 	CHECK_EQ(n_rows, 2);
 	uint64_t id = rows[rows[0].destination.port == 80 ? 0 : 1].id;
-	CHECK_EQ(conntrack_cut(draft_seal(&lab_draft), lab_nft, id), 0);
+	CHECK_EQ(conntrack_cut(draft_seal(&lab_draft), cutter(), id), 0);
 	list(&everything);
 	CHECK_EQ(n_rows, 1);
-	CHECK(lab_is_reset(pair.server));
-	CHECK(lab_is_reset(pair.peer));
+	CHECK(hears_reset(pair.server));
+	CHECK(hears_reset(pair.peer));
 
 	lab_say(other.peer, other.server);
 	lab_say(other.server, other.peer);
-	CHECK_EQ(conntrack_cut(draft_seal(&lab_draft), lab_nft, id), -ENOENT);
+	CHECK_EQ(conntrack_cut(draft_seal(&lab_draft), cutter(), id), -ENOENT);
 }
 
 /* A host firewall that would swallow what comes for nobody. */
@@ -224,7 +283,7 @@ static struct draft before;
 static int cut_denied(void)
 {
 	lab_apply();
-	return conntrack_cut_denied(draft_seal(&before), draft_seal(&lab_draft), lab_nft);
+	return conntrack_cut_denied(draft_seal(&before), draft_seal(&lab_draft), cutter());
 }
 
 static void run_denied(void)
@@ -238,8 +297,8 @@ static void run_denied(void)
 	CHECK_EQ(cut_denied(), 0);
 	draft_ports(&lab_draft, &lab_draft.routes[0].ports, 80, 80);
 	CHECK_EQ(cut_denied(), 1);
-	CHECK(lab_is_reset(cut.server));
-	CHECK(lab_is_reset(cut.peer));
+	CHECK(hears_reset(cut.server));
+	CHECK(hears_reset(cut.peer));
 	lab_say(kept.peer, kept.server);
 	lab_say(other.server, other.peer);
 
@@ -247,13 +306,13 @@ static void run_denied(void)
 	before = lab_draft;
 	lab_draft.routes[1].map_to = network("fd02::/64");
 	CHECK_EQ(cut_denied(), 1);
-	CHECK(lab_is_reset(other.server));
+	CHECK(hears_reset(other.server));
 
 	/* The first peer is gone, and its slot is another's. */
 	before = lab_draft;
 	lab_draft.prefixes[0] = network("10.9.0.77/32");
 	CHECK_EQ(cut_denied(), 1);
-	CHECK(lab_is_reset(kept.peer));
+	CHECK(hears_reset(kept.peer));
 	nft_close(lab_nft);
 }
 
@@ -268,13 +327,75 @@ static void run_down(void)
 	struct lab_pair pair = lab_pair(lab_listen(lab_server, AF_INET, 80), "10.1.0.5", 80);
 	nft_close(lab_nft);
 	CHECK_EQ(command("ip link set " LAB_TUN " down"), 0);
-	CHECK_EQ(conntrack_cut_all(draft_seal(&lab_draft)), 1);
+	CHECK_EQ(conntrack_forget_all(draft_seal(&lab_draft)), 1);
 	CHECK(lab_is_reset(pair.server));
 }
 
 TEST(on_the_way_down_servers_are_told)
 {
 	in_own_network(run_down, 65536);
+}
+
+static void run_all(void)
+{
+	begin();
+	struct lab_pair pair = lab_pair(lab_listen(lab_server, AF_INET, 80), "10.1.0.5", 80);
+	CHECK_EQ(conntrack_cut_all(draft_seal(&lab_draft), cutter()), 1);
+	CHECK(hears_reset(pair.server));
+	CHECK(hears_reset(pair.peer));
+	nft_close(lab_nft);
+}
+
+TEST(before_the_way_down_both_ends_are_told)
+{
+	in_own_network(run_all, 65536);
+}
+
+/* The answer to a SYN that never came is none of a connection that stands. */
+static void run_dialling(void)
+{
+	begin();
+	lab_enter(lab_server);
+	CHECK_EQ(command("nft 'add table inet deaf; add chain inet deaf in { type filter hook "
+			 "input priority 0; }; add rule inet deaf in tcp dport 80 drop'"),
+		 0);
+	lab_enter(lab_router);
+	int fd = lab_socket(lab_peer, SOCK_STREAM, AF_INET, 0);
+	CHECK_EQ(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	CHECK_EQ(lab_dial(fd, "10.1.0.5", 80), -EINPROGRESS);
+	n_asked = 0;
+	CHECK_EQ(conntrack_cut_all(draft_seal(&lab_draft), cutter()), 1);
+	CHECK_EQ(n_asked, 0);
+	nft_close(lab_nft);
+}
+
+TEST(only_what_stands_is_asked)
+{
+	in_own_network(run_dialling, 65536);
+}
+
+/* Another source address beyond the router is another flow. */
+static void run_snat(void)
+{
+	begin();
+	struct lab_pair pair = lab_pair(lab_listen(lab_server, AF_INET, 80), "10.1.0.5", 80);
+	struct lab_pair other = lab_pair(lab_listen(lab_server, AF_INET6, 81), "fd01::5", 81);
+
+	before = lab_draft;
+	lab_draft.routes[0].snat = SNAT_MASQUERADE; /* what "auto" is */
+	CHECK_EQ(cut_denied(), 0);
+	before = lab_draft;
+	lab_draft.routes[0].snat = SNAT_NONE;
+	CHECK_EQ(cut_denied(), 1);
+	CHECK(hears_reset(pair.server));
+	CHECK(hears_reset(pair.peer));
+	lab_say(other.server, other.peer);
+	nft_close(lab_nft);
+}
+
+TEST(another_snat_cuts)
+{
+	in_own_network(run_snat, 65536);
 }
 
 TEST_MAIN

@@ -376,4 +376,28 @@ TEST(what_fits_stays_whole)
 	CHECK_EQ(seen, 1280);
 }
 
+static void check_syn(const char *from, const char *to)
+{
+	const struct endpoint source = { .addr = address(from), .port = 443 };
+	const struct endpoint destination = { .addr = address(to), .port = 40000 };
+
+	size_t length = build_syn(&source, &destination, out, sizeof(out));
+	CHECK(length > 0 && length <= BUILD_SYN_MAX);
+	CHECK_EQ(view_parse(out, length, &answer), PASS);
+	CHECK_EQ(view_verify(&answer), PASS);
+	CHECK_EQ(answer.tcp_flags, 0x02);
+	CHECK_EQ(answer.source_port, 443);
+	CHECK_EQ(answer.destination_port, 40000);
+	CHECK_EQ(answer.length, length);
+	CHECK(addr_equal(&answer.source, &source.addr));
+	CHECK(addr_equal(&answer.destination, &destination.addr));
+	CHECK_EQ(build_syn(&source, &destination, out, length - 1), 0);
+}
+
+TEST(a_syn_that_challenges)
+{
+	check_syn(A4, B4);
+	check_syn(A6, B6);
+}
+
 TEST_MAIN
