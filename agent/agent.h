@@ -254,3 +254,36 @@ int agent_dataplane_impact(struct agent *agent, enum mode desired,
 size_t agent_doctor(struct agent *agent, struct check ret_checks[CHECKS_MAX]);
 /* The standing faults that /readyz and /v1/status name. NULL past the end. */
 const char *agent_health(struct agent *agent, size_t i);
+
+/* --- credentials: outside revisions ------------------------------------------ */
+
+#define CREDENTIAL_SIZE 96
+
+/*
+ * Makes a token with a new id and secret; ret_secret is its text, which is
+ * known only now: wipe it. The caller has seen to it that the scopes may be
+ * given. Expired tokens and sessions are forgotten on the way. Without
+ * expires_at one for a single use lasts ten minutes, any other for ever.
+ */
+int agent_token_add(struct agent *agent, const struct token *token, struct agent_write *write,
+		    struct token *ret_token, char ret_secret[CREDENTIAL_SIZE],
+		    struct fault *reterr);
+int agent_token_get(struct agent *agent, const char *id, struct token *ret_token);
+/* Ends its sessions too. */
+int agent_token_remove(struct agent *agent, const char *id, struct agent_write *write,
+		       struct fault *reterr);
+int agent_token_each(struct agent *agent, const char *after, size_t limit,
+		     int (*fn)(void *ctx, const struct token *token), void *ctx);
+/* Whose text is it? -ENOENT for all that is not a token in force, whatever is wrong with it. */
+int agent_token_check(struct agent *agent, const char *text, struct token *ret_token);
+
+/* A session of a token that was just checked; write->actor is needed. Spends a single use. */
+int agent_session_add(struct agent *agent, const struct token *token, struct agent_write *write,
+		      struct session *ret_session, char ret_secret[CREDENTIAL_SIZE],
+		      struct fault *reterr);
+int agent_session_get(struct agent *agent, const char *id, struct session *ret_session);
+int agent_session_remove(struct agent *agent, const char *id, struct agent_write *write,
+			 struct fault *reterr);
+int agent_session_each(struct agent *agent, const char *after, size_t limit,
+		       int (*fn)(void *ctx, const struct session *session), void *ctx);
+int agent_session_check(struct agent *agent, const char *text, struct session *ret_session);

@@ -8,6 +8,7 @@
 #include "agent/link.h"
 #include "agent/options.h"
 #include "agent/publish.h"
+#include "agent/token.h"
 #include "agent/validate.h"
 #include "forwarding/forwarding.h"
 #include "store/store.h"
@@ -89,6 +90,11 @@ int write_match(const struct agent_write *write, uint64_t revision, struct fault
  * 0 or negative errno.
  */
 int write_end(struct agent *agent, struct agent_write *write, int result, struct fault *reterr);
+/*
+ * The same for what the engine does not see and revisions do not count:
+ * result 0 commits.
+ */
+int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr);
 /* For -ENOENT. */
 int write_not_found(struct fault *reterr, const char *what, const char *id);
 /* Fills reterr for an error of the store or system. Returns err. */

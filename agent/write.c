@@ -86,3 +86,13 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 	write->ret_revision = store_revision(agent->store);
 	return result;
 }
+
+int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
+{
+	if (result == 0 && !write->dry_run)
+		result = store_commit(agent->store, false);
+	else
+		store_rollback(agent->store);
+	write->ret_revision = store_revision(agent->store);
+	return result < 0 && !reterr->problem ? write_fault(reterr, result) : result;
+}

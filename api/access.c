@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "api/identity.h"
 #include "api/problem.h"
 #include "api/router.h"
 #include "api/server.h"
@@ -153,29 +154,77 @@ bool access_check_browser(struct request *req, const char *target, const struct 
 	return true;
 }
 
-bool access_check_credential(struct request *req, const char *target)
+/* Anybody's page can make a browser send the cookie; only ours can say so in these headers. */
+static bool cookie_may_write(struct request *req)
 {
-	if (!req->caller->tcp || !target_is_versioned(target))
+	const char *site = request_header(req, "Sec-Fetch-Site");
+	const char *origin = request_header(req, "Origin");
+
+	/* A foreign Origin has been refused already. */
+	if (site ? strcasecmp(site, "same-origin") != 0 : !origin) {
+		answer_problem(req, PROBLEM_ORIGIN_REFUSED,
+			       "With a session, writes need Sec-Fetch-Site: same-origin or an "
+			       "Origin.");
+		return false;
+	}
+	if (!type_is_json(request_header(req, "Content-Type"))) {
+		answer_problem(req, PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+			       "With a session, writes need Content-Type: application/json.");
+		return false;
+	}
+	return true;
+}
+
+static bool is_somebody(const struct caller *caller)
+{
+	return !caller->tcp || caller->token[0] || caller->session[0];
+}
+
+bool access_check_credential(struct request *req, const char *method, const char *target)
+{
+	bool read = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+
+	if (!target_is_versioned(target))
 		return true;
-	answer_problem(req, PROBLEM_UNAUTHORIZED,
-		       "Over TCP this needs a token, which this version cannot make yet; "
-		       "use the unix socket.");
-	return false;
+	if (!identify(req))
+		return false;
+	if (!is_somebody(req->caller)) {
+		answer_unauthorized(req);
+		return false;
+	}
+	return read || !req->caller->session[0] || cookie_may_write(req);
+}
+
+/* A session may look at itself and end itself, also as "current". */
+static bool is_own_session(struct request *req)
+{
+	const char *session = req->caller->session;
+
+	if (!session[0] || strcmp(req->route->path, "/v1/sessions/{id}") != 0)
+		return false;
+	if (strcmp(req->object, "current") == 0)
+		snprintf(req->object, sizeof(req->object), "%s", session);
+	return strcmp(req->object, session) == 0;
 }
 
 bool access_check_scope(struct request *req)
 {
 	enum scope scope = req->route->scope;
 
-	if (scopes_have(req->caller->scopes, scope))
+	if (scope == SCOPE_METRICS_READ && req->api->conf.metrics_open)
 		return true;
-	if (!req->caller->tcp)
+	if (scope != SCOPE_NONE && !target_is_versioned(req->target) && !identify(req))
+		return false;
+	if (req->caller->single_use && req->route->handle != sessions_post) {
+		answer_unauthorized(req);
+		return false;
+	}
+	if (is_own_session(req) || scopes_have(req->caller->scopes, scope))
+		return true;
+	if (is_somebody(req->caller))
 		answer_problem(req, PROBLEM_FORBIDDEN, "This needs the scope %s.",
 			       scope_name(scope));
-	else if (scope == SCOPE_METRICS_READ && req->api->conf.metrics_open)
-		return true;
 	else
-		answer_problem(req, PROBLEM_UNAUTHORIZED,
-			       "This needs a credential with the scope %s.", scope_name(scope));
+		answer_unauthorized(req);
 	return false;
 }

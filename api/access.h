@@ -28,7 +28,10 @@ struct caller caller_of_tcp(const struct addr *from);
  * type. local: the address that was connected to. false: answered.
  */
 bool access_check_browser(struct request *req, const char *target, const struct addr *local);
-/* A credential for /v1, whether or not the path exists. false: answered. */
-bool access_check_credential(struct request *req, const char *target);
+/*
+ * A credential for /v1, whether or not the path exists, and what a browser
+ * must send with a session to write. false: answered.
+ */
+bool access_check_credential(struct request *req, const char *method, const char *target);
 /* The scope of the operation. false: answered. */
 bool access_check_scope(struct request *req);

@@ -75,6 +75,7 @@ void exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls
 		connection_await_next(exchange->request.connection);
 	buf_release_secret(&exchange->request.body);
 	buf_release_secret(&exchange->request.answer.body);
+	explicit_bzero(exchange->request.answer.cookie, sizeof(exchange->request.answer.cookie));
 	free(exchange);
 	*con_cls = NULL;
 }
@@ -145,7 +146,7 @@ static void begin(struct exchange *exchange, const char *method)
 	if (!pass_guard(exchange, method))
 		return;
 	if (!access_check_browser(req, req->target, &req->connection->local) ||
-	    !access_check_credential(req, req->target))
+	    !access_check_credential(req, method, req->target))
 		return;
 	int r = router_resolve(req, method, req->target);
 	if (r < 0) {
@@ -177,6 +178,14 @@ static void add_allow(struct MHD_Response *response, unsigned methods)
 	MHD_add_response_header(response, "Allow", text);
 }
 
+static void add_retry_after(struct MHD_Response *response, unsigned seconds)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", seconds);
+	MHD_add_response_header(response, "Retry-After", text);
+}
+
 static void add_headers(struct MHD_Response *response, const struct request *req)
 {
 	const struct answer *answer = &req->answer;
@@ -193,8 +202,10 @@ static void add_headers(struct MHD_Response *response, const struct request *req
 		add_allow(response, answer->allow);
 	if (answer->status == 401)
 		MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"culvert\"");
-	if (answer->status == 503)
-		MHD_add_response_header(response, "Retry-After", "1");
+	if (answer->cookie[0])
+		MHD_add_response_header(response, "Set-Cookie", answer->cookie);
+	if (answer->retry_after_s || answer->status == 503)
+		add_retry_after(response, MAX(answer->retry_after_s, 1u));
 	if (answer->close)
 		MHD_add_response_header(response, "Connection", "close");
 
@@ -226,12 +237,9 @@ static void log_answer(const struct request *req, const char *method)
 {
 	bool read = !req->route || req->method == METHOD_GET ||
 		    scopes_have(scopes_read(), req->route->scope);
-	char who[32] = "tcp";
 
-	if (!req->caller->tcp)
-		snprintf(who, sizeof(who), "uid %u", req->caller->uid);
-	log_line(read ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s %s %s: %u (%s)", req->id, method,
-		 req->target, req->answer.status, who);
+	log_line(read ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s %s %s: %u (%s, %s)", req->id, method,
+		 req->target, req->answer.status, req->caller->actor.who, req->caller->actor.from);
 }
 
 static enum MHD_Result send_answer(struct exchange *exchange, const char *method)

@@ -17,11 +17,14 @@ struct route_entry;
 
 enum method { METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHODS };
 
-/* Who sent it, known since the connection was taken. */
+/* Who sent it: whoever is connected, until identify() finds a credential. */
 struct caller {
 	bool tcp;
-	uid_t uid;	 /* unix socket only */
-	uint64_t scopes; /* bits of enum scope */
+	uid_t uid;		  /* unix socket without a credential; else -1 */
+	uint64_t scopes;	  /* bits of enum scope, with all that they include */
+	char token[ID_MAX + 1];	  /* "": none */
+	char session[ID_MAX + 1]; /* "": none */
+	bool single_use;	  /* the token buys a session and nothing else */
 	struct actor actor;
 };
 
@@ -60,8 +63,10 @@ struct answer {
 	uint64_t revision; /* ETag */
 	char location[ID_MAX + 32];
 	char link[512];
-	unsigned allow; /* bits of enum method; 0 = no Allow header */
-	bool close;	/* end the connection after this answer */
+	char cookie[256];	/* Set-Cookie; secret */
+	unsigned retry_after_s; /* 0 = no such header */
+	unsigned allow;		/* bits of enum method; 0 = no Allow header */
+	bool close;		/* end the connection after this answer */
 };
 
 #define REQUEST_ID_SIZE 32
@@ -82,7 +87,8 @@ struct request {
 	char target[1024]; /* raw, for the log */
 	bool head;
 	enum method method;
-	const struct caller *caller;
+	const struct caller *caller; /* the connection's, or identity */
+	struct caller identity;
 	const struct route_entry *route;
 	char object[ID_MAX + 1]; /* the {id} of the path, decoded */
 	bool object_fits;	 /* object is a well-formed id */

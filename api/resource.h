@@ -13,6 +13,8 @@ extern const struct field dataplane_fields[];
 extern const struct field policy_fields[];
 extern const struct field rule_fields[];    /* those of one in policy */
 extern const struct field explain_fields[]; /* a question */
+extern const struct field token_fields[];
+extern const struct field session_fields[];
 
 /* What members mean that are left out. */
 void peer_defaults(struct peer *ret_peer);
@@ -29,6 +31,8 @@ json_t *route_json(struct agent *agent, const struct route *route);
 json_t *exit_node_json(const struct exit_node *exit_node);
 json_t *dataplane_json(const struct dataplane_status *status);
 json_t *policy_json(const struct policy *policy);
+json_t *token_json(const struct token *token);
+json_t *session_json(const struct session *session);
 /* The standing faults of the host, sentences. */
 json_t *health_json(struct agent *agent);
 

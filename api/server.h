@@ -5,6 +5,7 @@
 #include "api/access.h"
 #include "api/api.h"
 #include "api/errors.h"
+#include "api/limiter.h"
 #include "api/rates.h"
 #include "api/router.h"
 
@@ -39,6 +40,7 @@ struct api {
 	uint64_t n_requests;
 	struct http_counts counts;
 	struct errors errors;
+	struct limiter limiter;
 	const struct counters *counters; /* NULL until the agent told */
 	struct rates rates;
 	uint64_t rates_revision; /* at which rates.n_rows was found */

@@ -163,3 +163,28 @@ struct actor {
 	char who[WHO_MAX + 1];	   /* "uid:1000", "token:<id>", "session:<id>"; "daemon": itself */
 	char from[ADDR_TEXT_SIZE]; /* the address; "socket": the unix socket; "": itself */
 };
+
+/* A credential of the API. scopes: names as in api/scopes.def, with spaces between. */
+struct token {
+	char id[ID_MAX + 1];
+	char name[NAME_BYTES_MAX + 1];
+	char scopes[SCOPES_TEXT_MAX + 1];
+	bool single_use; /* buys one session, and is gone then */
+	int64_t created_at;
+	int64_t expires_at;
+	int64_t last_used_at;	   /* to the minute */
+	struct wg_key secret_hash; /* SHA-256 */
+};
+
+/* Somebody signed in with a browser. Ends with its token, whose name and scopes it has. */
+struct session {
+	char id[ID_MAX + 1];
+	char token[ID_MAX + 1]; /* "": it was for a single use */
+	char name[NAME_BYTES_MAX + 1];
+	char scopes[SCOPES_TEXT_MAX + 1];
+	char remote_address[ADDR_TEXT_SIZE];
+	int64_t created_at;
+	int64_t expires_at;
+	int64_t last_used_at;	   /* to the minute */
+	struct wg_key secret_hash; /* SHA-256 */
+};

@@ -11,5 +11,6 @@
 	.section .rodata
 	embed migration_0001, "schema/0001_configuration.sql"
 	embed migration_0002, "schema/0002_policy.sql"
+	embed migration_0003, "schema/0003_tokens.sql"
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,9 +4,9 @@
 
 #include "store/db.h"
 
-extern const char migration_0001[], migration_0002[];
+extern const char migration_0001[], migration_0002[], migration_0003[];
 
-static const char *const steps[] = { migration_0001, migration_0002 };
+static const char *const steps[] = { migration_0001, migration_0002, migration_0003 };
 
 int migrate_version(void)
 {

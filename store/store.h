@@ -97,3 +97,24 @@ int store_endpoint_each(struct store *store,
 /* The policy whole; ret_policy->rules is the caller's to free. */
 int store_policy_get(struct store *store, struct policy *ret_policy);
 int store_policy_put(struct store *store, const struct policy *policy);
+
+/*
+ * Credentials of the API: outside revisions. The hash of the secret is what
+ * the caller made it. Deleting a token deletes its sessions.
+ */
+int store_token_get(struct store *store, const char *id, struct token *ret_token);
+int store_token_add(struct store *store, const struct token *token);
+int store_token_delete(struct store *store, const char *id);
+int store_token_count(struct store *store, size_t *ret_count);
+int store_token_each(struct store *store, const char *after, size_t limit,
+		     int (*fn)(void *ctx, const struct token *token), void *ctx);
+int store_session_get(struct store *store, const char *id, struct session *ret_session);
+int store_session_add(struct store *store, const struct session *session);
+int store_session_delete(struct store *store, const char *id);
+int store_session_count(struct store *store, size_t *ret_count);
+int store_session_each(struct store *store, const char *after, size_t limit,
+		       int (*fn)(void *ctx, const struct session *session), void *ctx);
+/* Of the token or session of that id; neither is no error. */
+int store_credential_used(struct store *store, const char *id, int64_t at);
+/* Deletes those that have expired. */
+int store_credential_prune(struct store *store, int64_t now);

@@ -18,6 +18,9 @@
 #define NODE_DNS_MAX 4
 #define HOST_ADDRESSES_MAX 256 /* addresses of this host that peers may not reach */
 
+#define TOKENS_MAX 1024
+#define SESSIONS_MAX 1024
+
 /* Text. Characters are Unicode characters, bytes are their UTF-8. */
 #define ID_MAX 64
 #define NAME_CHARS_MAX 64
@@ -25,6 +28,7 @@
 #define TAG_MAX 32
 #define DESCRIPTION_CHARS_MAX 256
 #define DESCRIPTION_BYTES_MAX (4 * DESCRIPTION_CHARS_MAX)
+#define SCOPES_TEXT_MAX 511 /* more than all of api/scopes.def */
 #define FAULT_TEXT_MAX 240
 #define FAULT_POINTER_MAX 128
 

@@ -17,6 +17,7 @@ static const struct option long_options[] = {
 	{ "protocol", required_argument, NULL, OPTION_PROTOCOL },
 	{ "port", required_argument, NULL, OPTION_PORT },
 	{ "peer", required_argument, NULL, OPTION_PEER },
+	{ "scope", required_argument, NULL, OPTION_SCOPE },
 	{ "endpoint", required_argument, NULL, OPTION_ENDPOINT },
 	{ "keepalive", required_argument, NULL, OPTION_KEEPALIVE },
 	{ "expires", required_argument, NULL, OPTION_EXPIRES },
@@ -31,6 +32,7 @@ static const struct option long_options[] = {
 	{ "allow-lan", no_argument, NULL, OPTION_ALLOW_LAN },
 	{ "no-ipv4", no_argument, NULL, OPTION_NO_IPV4 },
 	{ "no-ipv6", no_argument, NULL, OPTION_NO_IPV6 },
+	{ "dashboard", no_argument, NULL, OPTION_DASHBOARD },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "api-socket", required_argument, NULL, LONG_API_SOCKET },
 	{ "url", required_argument, NULL, LONG_URL },
@@ -62,6 +64,10 @@ const char client_usage[] =
 	"  culvert flow list [--peer PEER] [--protocol NAME]\n"
 	"  culvert flow kill FLOW\n"
 	"  culvert explain PEER DESTINATION [--protocol NAME] [--port PORT]\n"
+	"  culvert token list\n"
+	"  culvert token create NAME --scope SCOPE... [--expires TIME]\n"
+	"  culvert token create NAME --dashboard      a link that signs a browser in\n"
+	"  culvert token revoke TOKEN\n"
 	"  culvert doctor\n"
 	"  culvert version\n"
 	"with\n"
@@ -69,13 +75,15 @@ const char client_usage[] =
 	"  --url URL           the daemon over HTTP; the token is taken from CULVERT_TOKEN\n"
 	"  -o table|json       for people (the default) or for programs\n"
 	"  --dry-run           with what writes: checks it and changes nothing\n"
-	"A PEER is a name or an id, a ROUTE a prefix or an id, a FLOW an id.\n"
+	"A PEER and a TOKEN is a name or an id, a ROUTE a prefix or an id, a FLOW an id; a TIME "
+	"is\n"
+	"2027-01-31T12:00:00Z, or 30d, 12h, 90m from now.\n"
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict.\n";
 
-static const char *const later[] = { "token", "config", "events", "backup", "restore", NULL };
+static const char *const later[] = { "config", "events", "backup", "restore", NULL };
 
-static const struct command *const tables[] = { node_commands, peer_commands, route_commands,
-						flow_commands, diagnose_commands };
+static const struct command *const tables[] = { node_commands, peer_commands,	  route_commands,
+						flow_commands, diagnose_commands, token_commands };
 
 /* The row that the words name. ret_verbs: does the noun exist, but with another verb? */
 static const struct command *find_command(const char *noun, const char *verb, bool *ret_verbs)

@@ -3,6 +3,7 @@
 #include "api/client/command.h"
 
 #include <string.h>
+#include <time.h>
 
 bool option_given(const struct arguments *args, enum client_option option)
 {
@@ -61,6 +62,38 @@ void set_text(json_t *object, const char *name, const struct arguments *args,
 {
 	if (option_given(args, option))
 		json_object_set_new(object, name, json_string(option_value(args, option)));
+}
+
+/* Seconds of "30d" and the like; 0 where it is none. */
+static time_t span_of(const char *text)
+{
+	static const struct {
+		char unit;
+		time_t s;
+	} units[] = { { 'd', 86400 }, { 'h', 3600 }, { 'm', 60 }, { 's', 1 } };
+	size_t digits = strspn(text, "0123456789");
+
+	if (digits < 1 || digits > 6 || !text[digits] || text[digits + 1])
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (units[i].unit == text[digits])
+			return strtol(text, NULL, 10) * units[i].s;
+	return 0;
+}
+
+void set_expiry(json_t *object, const struct arguments *args)
+{
+	if (!option_given(args, OPTION_EXPIRES))
+		return;
+	const char *text = option_value(args, OPTION_EXPIRES);
+	time_t span = span_of(text), at = time(NULL) + span;
+	char stamp[32];
+	struct tm tm;
+
+	/* The daemon judges what is no span. */
+	if (span && gmtime_r(&at, &tm) && strftime(stamp, sizeof(stamp), "%FT%TZ", &tm))
+		text = stamp;
+	json_object_set_new(object, "expires_at", json_string(text));
 }
 
 void make_path(const struct arguments *args, const char *base, const char *segment,

@@ -9,11 +9,12 @@
 
 enum client_option {
 	OPTION_PUBLIC_KEY,
-	OPTION_ADDRESS, /* may be repeated, as those below up to PEER */
+	OPTION_ADDRESS, /* may be repeated, as those below up to SCOPE */
 	OPTION_TAG,
 	OPTION_PROTOCOL,
 	OPTION_PORT,
 	OPTION_PEER,
+	OPTION_SCOPE,
 	OPTION_ENDPOINT,
 	OPTION_KEEPALIVE,
 	OPTION_EXPIRES,
@@ -28,6 +29,7 @@ enum client_option {
 	OPTION_ALLOW_LAN,
 	OPTION_NO_IPV4,
 	OPTION_NO_IPV6,
+	OPTION_DASHBOARD,
 	OPTION_DRY_RUN,
 	OPTIONS
 };
@@ -57,7 +59,7 @@ struct command {
 
 /* Rows end with noun NULL. */
 extern const struct command peer_commands[], route_commands[], node_commands[], flow_commands[],
-	diagnose_commands[];
+	diagnose_commands[], token_commands[];
 
 /* Exit statuses. */
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_DIFF, EXIT_CONFLICT };
@@ -70,6 +72,8 @@ void set_list(json_t *object, const char *name, const struct arguments *args,
 	      enum client_option option);
 void set_text(json_t *object, const char *name, const struct arguments *args,
 	      enum client_option option);
+/* expires_at from --expires: a time, or a span from now as "30d", "12h", "90m", "45s". */
+void set_expiry(json_t *object, const struct arguments *args);
 /* The peers that --peer names, as a list of ids and tags. Exit status; complaints are printed. */
 int set_peers(json_t *object, const struct arguments *args);
 /* A whole number as such, anything else as text: the daemon judges it. */

@@ -205,7 +205,7 @@ static int add(const struct arguments *args)
 
 	set_text(body, "public_key", args, OPTION_PUBLIC_KEY);
 	set_text(body, "endpoint", args, OPTION_ENDPOINT);
-	set_text(body, "expires_at", args, OPTION_EXPIRES);
+	set_expiry(body, args);
 	set_list(body, "addresses", args, OPTION_ADDRESS);
 	set_list(body, "tags", args, OPTION_TAG);
 	if (seconds)

@@ -85,8 +85,10 @@ class Daemon:
             return f.read()
 
     def call(self, method, path, body=None, headers=None, tcp=False):
-        """One request. body: bytes as they are, anything else as JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20) if tcp else UnixConnection(self.socket)
+        """One request. body: bytes as they are, anything else as JSON. tcp: True, or the address to come from."""
+        source = (tcp, 0) if isinstance(tcp, str) else None
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20, source_address=source) \
+            if tcp else UnixConnection(self.socket)
         headers = dict(headers or {})
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
@@ -96,6 +98,12 @@ class Daemon:
             return Reply(connection.getresponse())
         finally:
             connection.close()
+
+    def token(self, *scopes, **members):
+        """A new token, with its secret."""
+        made = self.call("POST", "/v1/tokens", {"name": "test", "scopes": scopes, **members})
+        assert made.status == 201, made.body
+        return made.json
 
     def connect(self, tcp=False):
         if tcp:

@@ -143,7 +143,7 @@ def test_mode(culvert):
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["peer"], ["peer", "nonsense"], ["peer", "add"], ["peer", "add", "a", "b"], ["status", "x"],
     ["status", "--qr"], ["peer", "list", "--nonsense"], ["-o", "xml", "status"], ["route", "add", "10.0.0.0/8", "--qr"], ["peer", "add", "a", "--keepalive", "soon"],
-    ["token", "list"], ["config", "show"], ["events"], ["backup"], ["restore"], ["flow"], ["flow", "kill"], ["flow", "list", "x"],
+    ["token"], ["token", "create"], ["config", "show"], ["events"], ["backup"], ["restore"], ["flow"], ["flow", "kill"], ["flow", "list", "x"],
     ["doctor", "x"], ["explain"], ["explain", "laptop"], ["mode", "auto", "--via", "x"],
 ])
 def test_wrong_usage(culvert, words):

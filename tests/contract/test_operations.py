@@ -14,8 +14,9 @@ OPERATIONS = sorted(spec.OPERATIONS)
 BELOW_V1 = [o for o in OPERATIONS if o[1].startswith("/v1/")]
 CONDITIONAL = [o for o in BELOW_V1 if "412" in spec.OPERATIONS[o]["responses"]]
 WITH_BODY = [o for o in BELOW_V1 if "requestBody" in spec.OPERATIONS[o]]
-# A flow needs a client that opens one: tests/netns has some.
-REHEARSED = [o for o in BELOW_V1 if o != ("DELETE", "/v1/flows/{id}") and
+# A flow needs a client that opens one: tests/netns has some. Credentials have no revision, and ids of their own.
+CREDENTIALS = ("/v1/tokens/{id}", "/v1/sessions", "/v1/sessions/{id}")
+REHEARSED = [o for o in BELOW_V1 if o != ("DELETE", "/v1/flows/{id}") and o[1] not in CREDENTIALS and
              "dry_run" in [p["name"] for p in spec.parameters(*o)]]
 WITH_ID = [o for o in BELOW_V1 if "{id}" in o[1]]
 
@@ -42,7 +43,16 @@ def body_for(operation):
     return {"/v1/peers": {"name": "new"}, "/v1/peers/{id}": {"name": "one", "public_key": KEYS[0]},
             "/v1/routes": {"prefix": "10.98.0.0/16"}, "/v1/routes/{id}": {"prefix": "10.99.0.0/16"},
             "/v1/exit-node": {}, "/v1/dataplane": {"desired": "auto"}, "/v1/policy": {},
-            "/v1/explain": {"peer": "one", "destination": "10.99.0.1"}, "/v1/config": {}}[path]
+            "/v1/explain": {"peer": "one", "destination": "10.99.0.1"},
+            "/v1/config": {}, "/v1/tokens": {"name": "new", "scopes": ["peers:read"]}, "/v1/sessions": {}}[path]
+
+
+def sign_in(daemon, *scopes):
+    """The cookie of a new session."""
+    bearer = {"Authorization": "Bearer " + daemon.token(*scopes)["secret"]}
+    made = daemon.call("POST", "/v1/sessions", {}, bearer, tcp=True)
+    assert made.status == 201, made.body
+    return made.headers["Set-Cookie"].split(";")[0]
 
 
 def name_of(path):
@@ -68,6 +78,24 @@ def test_tcp_needs_a_credential(call, operation):
     method, path = operation
     reply = call(method, path, body_for(operation), tcp=True, id="one")
     assert reply.status == 401
+
+
+@pytest.mark.parametrize("operation", BELOW_V1 + [("GET", "/metrics")], ids=" ".join)
+def test_guessing_is_429(call, daemon, operation):
+    method, path = operation
+    guess = {"Authorization": "Bearer guess"}
+    for _ in range(10):
+        daemon.call(method, path.format(id="one"), body_for(operation), guess, tcp="127.0.0.9")
+    assert call(method, path, body_for(operation), headers=guess, tcp="127.0.0.9", id="one").status == 429
+
+
+@pytest.mark.parametrize("operation", [o for o in BELOW_V1 if o[0] != "GET"], ids=" ".join)
+def test_sessions_write_json_only(call, daemon, operation):
+    method, path = operation
+    headers = {"Cookie": sign_in(daemon, "all"), "Sec-Fetch-Site": "same-origin", "Content-Type": "text/plain"}
+    body = body_for(operation)
+    body = None if body is None else json.dumps(body).encode()
+    assert call(method, path, body, headers=headers, tcp=True, id="one").status == 415
 
 
 @pytest.mark.parametrize("operation", BELOW_V1, ids=" ".join)
@@ -428,6 +456,45 @@ def test_flows(call):
     for name in ("flow_1", "flow_0", "flow_", "flow_01", "flow_FFFF", "flow_123456789abcdef01"):
         assert call("DELETE", "/v1/flows/{id}", id=name).status == 404
         assert call("DELETE", "/v1/flows/{id}", query="?dry_run=true", id=name).status == 404
+
+
+def test_tokens(call, daemon):
+    made = call("POST", "/v1/tokens", {"name": "ci", "scopes": ["peers", "routes:read", "peers"], "expires_at": "2099-01-01T00:00:00Z"})
+    token = made.json
+    assert (made.status, made.headers["Location"]) == (201, f"/v1/tokens/{token['id']}")
+    assert (token["name"], sorted(token["scopes"]), token["expires_at"]) == ("ci", ["peers", "routes:read"], "2099-01-01T00:00:00Z")
+    shown = call("GET", "/v1/tokens/{id}", id=token["id"])
+    assert shown.json == {k: v for k, v in token.items() if k != "secret"}
+    assert shown.json in call("GET", "/v1/tokens").json["items"]
+    for path in ("/v1/tokens", f"/v1/tokens/{token['id']}"):
+        assert token["secret"].split("_")[2] not in daemon.call("GET", path).body.decode()
+
+    rehearsed = call("POST", "/v1/tokens", body_for(("POST", "/v1/tokens")), "?dry_run=true")
+    assert rehearsed.status == 201 and "secret" not in rehearsed.json
+    assert call("GET", "/v1/tokens/{id}", id=rehearsed.json["id"]).status == 404
+    wrong = call("POST", "/v1/tokens", {"name": "", "scopes": ["peers", "nonsense", 1], "expires_at": "2000-01-01T00:00:00Z"})
+    assert {e["pointer"] for e in wrong.json["errors"]} == {"/name", "/scopes/1", "/scopes/2", "/expires_at"}
+    for body in ({"name": "x", "scopes": []}, {"name": "x"}, {"name": "x", "scopes": "peers"},
+                 {"name": "x", "scopes": ["peers"], "single_use": True, "expires_at": "2099-01-01T00:00:00Z"}):
+        assert call("POST", "/v1/tokens", body).status == 422, body
+    assert call("DELETE", "/v1/tokens/{id}", query="?dry_run=true", id=token["id"]).status == 204
+    assert call("DELETE", "/v1/tokens/{id}", id=token["id"]).status == 204
+    assert call("DELETE", "/v1/tokens/{id}", id=token["id"]).status == 404
+
+
+def test_sessions(call, daemon):
+    token = daemon.token("peers:read")
+    bearer = {"Authorization": f"Bearer {token['secret']}"}
+    assert "Set-Cookie" not in daemon.call("POST", "/v1/sessions?dry_run=true", {}, bearer, tcp=True).headers
+    assert call("POST", "/v1/sessions", {}).status == 401
+    made = call("POST", "/v1/sessions", {}, headers=bearer, tcp=True)
+    session = made.json
+    assert (session["token"], session["scopes"], session["remote_address"]) == (token["id"], ["peers:read"], "127.0.0.1")
+    shown = call("GET", "/v1/sessions/{id}", id=session["id"])
+    assert shown.json in call("GET", "/v1/sessions").json["items"]
+    assert call("DELETE", "/v1/sessions/{id}", query="?dry_run=true", id=session["id"]).status == 204
+    assert call("DELETE", "/v1/sessions/{id}", id=session["id"]).status == 204
+    assert call("GET", "/v1/sessions/{id}", id=session["id"]).status == 404
 
 
 def test_doctor(call):

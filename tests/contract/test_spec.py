@@ -68,7 +68,7 @@ def test_members_of_questions(catalogue):
     compare(spec.DOCUMENT["components"]["schemas"]["ExplainInput"], catalogue["fields"]["Explain"], "Explain")
 
 
-@pytest.mark.parametrize("name", ["Node", "Peer", "Route", "ExitNode", "Dataplane", "Policy", "Rule"])
+@pytest.mark.parametrize("name", ["Node", "Peer", "Route", "ExitNode", "Dataplane", "Policy", "Rule", "Token", "Session"])
 def test_members(catalogue, name):
     schemas = spec.DOCUMENT["components"]["schemas"]
     fields = catalogue["fields"][name]

@@ -12,6 +12,7 @@
 #define FAKE_PEERS 16
 #define FAKE_ROUTES 8
 #define FAKE_FLOWS 600
+#define FAKE_TOKENS 8
 
 struct agent {
 	uint64_t revision;
@@ -25,6 +26,10 @@ struct agent {
 	struct policy policy;
 	struct flow_row flows[FAKE_FLOWS]; /* ascending by id */
 	size_t n_flows;
+	struct token tokens[FAKE_TOKENS];
+	size_t n_tokens;
+	struct session sessions[FAKE_TOKENS];
+	size_t n_sessions;
 	const char *health; /* NULL: none */
 	struct counters counters;
 	bool not_ready;
@@ -572,4 +577,115 @@ const char *agent_drop_name(unsigned drop)
 {
 	static const char *const names[] = { "pass", "no_route", "flow_limit" };
 	return drop < sizeof(names) / sizeof(names[0]) ? names[drop] : NULL;
+}
+
+/* Secrets are the ids with a mark in front. */
+int agent_token_add(struct agent *agent, const struct token *token, struct agent_write *write,
+		    struct token *ret_token, char ret_secret[CREDENTIAL_SIZE], struct fault *reterr)
+{
+	if (!token->name[0])
+		fault_add(reterr, "/name", "required", "A name is needed.");
+	if (reterr->n_items > 0)
+		return fault_set(reterr, -EINVAL, "invalid", "Members are wrong.");
+	*ret_token = *token;
+	snprintf(ret_token->id, sizeof(ret_token->id), "token_%zu", agent->n_tokens + 1);
+	snprintf(ret_secret, CREDENTIAL_SIZE, "cvt_%s", ret_token->id);
+	if (!write->dry_run)
+		agent->tokens[agent->n_tokens++] = *ret_token;
+	return 0;
+}
+
+int agent_token_get(struct agent *agent, const char *id, struct token *ret_token)
+{
+	for (size_t i = 0; i < agent->n_tokens; i++) {
+		if (strcmp(agent->tokens[i].id, id) != 0)
+			continue;
+		*ret_token = agent->tokens[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int agent_token_remove(struct agent *agent, const char *id, struct agent_write *write,
+		       struct fault *reterr)
+{
+	for (size_t i = 0; i < agent->n_tokens; i++) {
+		if (strcmp(agent->tokens[i].id, id) != 0)
+			continue;
+		if (!write->dry_run)
+			agent->tokens[i] = agent->tokens[--agent->n_tokens];
+		return 0;
+	}
+	return fault_set(reterr, -ENOENT, "not_found", "There is no such token.");
+}
+
+int agent_token_each(struct agent *agent, const char *after, size_t limit,
+		     int (*fn)(void *ctx, const struct token *token), void *ctx)
+{
+	for (size_t i = 0; i < agent->n_tokens; i++)
+		if (strcmp(agent->tokens[i].id, after) > 0 && limit-- > 0)
+			(void)fn(ctx, &agent->tokens[i]);
+	return 0;
+}
+
+int agent_token_check(struct agent *agent, const char *text, struct token *ret_token)
+{
+	return strncmp(text, "cvt_", 4) == 0 ? agent_token_get(agent, text + 4, ret_token)
+					     : -ENOENT;
+}
+
+int agent_session_add(struct agent *agent, const struct token *token, struct agent_write *write,
+		      struct session *ret_session, char ret_secret[CREDENTIAL_SIZE],
+		      struct fault *reterr)
+{
+	struct session made = { .created_at = 1, .expires_at = 1 + 60 * NS_PER_S };
+
+	(void)reterr;
+	snprintf(made.id, sizeof(made.id), "session_%zu", agent->n_sessions + 1);
+	snprintf(ret_secret, CREDENTIAL_SIZE, "cvs_%s", made.id);
+	memcpy(made.token, token->id, sizeof(made.token));
+	memcpy(made.scopes, token->scopes, sizeof(made.scopes));
+	if (!write->dry_run)
+		agent->sessions[agent->n_sessions++] = made;
+	*ret_session = made;
+	return 0;
+}
+
+int agent_session_get(struct agent *agent, const char *id, struct session *ret_session)
+{
+	for (size_t i = 0; i < agent->n_sessions; i++) {
+		if (strcmp(agent->sessions[i].id, id) != 0)
+			continue;
+		*ret_session = agent->sessions[i];
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int agent_session_remove(struct agent *agent, const char *id, struct agent_write *write,
+			 struct fault *reterr)
+{
+	for (size_t i = 0; i < agent->n_sessions; i++) {
+		if (strcmp(agent->sessions[i].id, id) != 0)
+			continue;
+		if (!write->dry_run)
+			agent->sessions[i] = agent->sessions[--agent->n_sessions];
+		return 0;
+	}
+	return fault_set(reterr, -ENOENT, "not_found", "There is no such session.");
+}
+
+int agent_session_each(struct agent *agent, const char *after, size_t limit,
+		       int (*fn)(void *ctx, const struct session *session), void *ctx)
+{
+	for (size_t i = 0; i < agent->n_sessions; i++)
+		if (strcmp(agent->sessions[i].id, after) > 0 && limit-- > 0)
+			(void)fn(ctx, &agent->sessions[i]);
+	return 0;
+}
+
+int agent_session_check(struct agent *agent, const char *text, struct session *ret_session)
+{
+	return strncmp(text, "cvs_", 4) == 0 ? agent_session_get(agent, text + 4, ret_session)
+					     : -ENOENT;
 }
