@@ -116,7 +116,9 @@ static int check_route(struct agent *agent, struct route *route, struct route *s
 	r = validate_route(&context, route, reterr);
 	if (r == 0)
 		r = validate_end(reterr);
-	return r == 0 ? find_conflict(agent, route, scratch, reterr) : r;
+	if (r == 0)
+		r = find_conflict(agent, route, scratch, reterr);
+	return r == 0 ? validate_maps(agent->store, route, reterr) : r;
 }
 
 static int make_route(struct agent *agent, struct route *route, struct route *scratch,

@@ -64,6 +64,11 @@ struct route_context {
 
 int validate_route(const struct route_context *context, const struct route *route,
 		   struct fault *reterr);
+/*
+ * Does another route in force give a host of the same site a second name, or
+ * is each other's map? 0; -EEXIST with existing_id; or an error of the store.
+ */
+int validate_maps(struct store *store, const struct route *route, struct fault *reterr);
 /* node is not looked at. */
 int validate_exit_node(const struct route_context *context, const struct exit_node *exit_node,
 		       struct fault *reterr);

@@ -144,6 +144,67 @@ static void validate_map_to(const struct node *node, const struct route *route,
 	}
 }
 
+static bool is_in_force(const struct route *route)
+{
+	return route->approved && route->enabled;
+}
+
+static bool is_mapped(const struct route *route)
+{
+	return route->map_to.addr.family != 0;
+}
+
+/* What the hosts behind a route call themselves. */
+static const struct prefix *real_network(const struct route *route)
+{
+	return is_mapped(route) ? &route->map_to : &route->prefix;
+}
+
+/* Would a host of a site have two names? What it sends can only come from one. */
+static bool has_two_names(const struct route *a, const struct route *b)
+{
+	return strcmp(a->via, "router") != 0 && (is_mapped(a) || is_mapped(b)) &&
+	       overlap(real_network(a), real_network(b));
+}
+
+/* Does each take the other's names for its hosts? */
+static bool goes_round(const struct route *a, const struct route *b)
+{
+	return is_mapped(a) && is_mapped(b) && overlap(&a->map_to, &b->prefix) &&
+	       overlap(&b->map_to, &a->prefix);
+}
+
+static int find_ambiguity(void *ctx, const struct route *other)
+{
+	const struct search *search = ctx;
+	const struct route *route = search->route;
+	struct fault *reterr = search->reterr;
+	char prefix[PREFIX_TEXT_SIZE], real[PREFIX_TEXT_SIZE];
+
+	if (!is_in_force(other) || strcmp(other->id, route->id) == 0 ||
+	    strcmp(other->via, route->via) != 0 ||
+	    !(has_two_names(route, other) || goes_round(route, other)))
+		return 0;
+	memcpy(reterr->existing_id, other->id, sizeof(reterr->existing_id));
+	fault_add(reterr, is_mapped(route) ? "/map_to" : "/prefix", "ambiguous",
+		  "Route %s leads to %s as %s.", other->id,
+		  prefix_format(real_network(other), real), prefix_format(&other->prefix, prefix));
+	return fault_set(reterr, -EEXIST, "conflict",
+			 "Hosts behind \"%s\" may have one name only: route %s has one for some of"
+			 " these already.",
+			 route->via, other->id);
+}
+
+int validate_maps(struct store *store, const struct route *route, struct fault *reterr)
+{
+	struct search search = { .route = route, .reterr = reterr };
+	bool at_peer = strcmp(route->via, "router") != 0;
+
+	if (!is_in_force(route) || !(at_peer || is_mapped(route)))
+		return 0;
+	return store_route_each(store, "", ROUTES_MAX, find_ambiguity, &search);
+}
+
 int validate_route(const struct route_context *context, const struct route *route,
 		   struct fault *reterr)
 {

@@ -280,6 +280,66 @@ TEST(real_networks_behind_a_prefix)
 	}
 }
 
+static int map(const char *via, const char *prefix, const char *map_to)
+{
+	new_route(prefix);
+	snprintf(route.via, sizeof(route.via), "%s", via);
+	if (map_to)
+		route.map_to = fixture_prefix(map_to);
+	return agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault());
+}
+
+TEST(hosts_of_a_site_have_one_name)
+{
+	agent_fixture_fresh();
+	struct peer a = add_peer("a", NULL), b = add_peer("b", NULL);
+	CHECK_EQ(map(a.id, "10.50.0.0/24", "192.168.1.0/24"), 0);
+	char first[ID_MAX + 1];
+	snprintf(first, sizeof(first), "%s", made_route.id);
+
+	/* The same site by another name, whole, in part, and by its own. */
+	CHECK_EQ(map(a.id, "10.51.0.0/24", "192.168.1.0/24"), -EEXIST);
+	CHECK_STR(t.fault.problem, "conflict");
+	CHECK_STR(t.fault.existing_id, first);
+	CHECK_STR(code_at("/map_to"), "ambiguous");
+	CHECK_EQ(map(a.id, "10.51.0.0/25", "192.168.1.128/25"), -EEXIST);
+	CHECK_EQ(map(a.id, "192.168.0.0/16", NULL), -EEXIST);
+	CHECK_STR(code_at("/prefix"), "ambiguous");
+
+	/* Another site with the same network, and the LAN's. */
+	CHECK_EQ(map(b.id, "10.51.0.0/24", "192.168.1.0/24"), 0);
+	CHECK_EQ(map("router", "10.52.0.0/24", "192.168.1.0/24"), 0);
+	CHECK_EQ(map("router", "10.53.0.0/24", "192.168.1.0/24"), 0);
+	CHECK_EQ(map("router", "192.168.1.0/24", NULL), 0);
+	CHECK_EQ(map(a.id, "10.54.0.0/24", "192.168.2.0/24"), 0);
+}
+
+TEST(what_is_not_in_force_is_not_in_the_way)
+{
+	agent_fixture_fresh();
+	struct peer a = add_peer("a", NULL);
+	CHECK_EQ(map(a.id, "10.50.0.0/24", "192.168.1.0/24"), 0);
+	new_route("10.51.0.0/24");
+	snprintf(route.via, sizeof(route.via), "%s", a.id);
+	route.map_to = fixture_prefix("192.168.1.0/24");
+	route.enabled = false;
+	CHECK_EQ(agent_route_add(t.agent, &route, &t.write, &made_route, agent_fixture_fault()), 0);
+	route = made_route;
+	route.enabled = true;
+	CHECK_EQ(agent_route_put(t.agent, route.id, &route, &t.write, &made_route,
+				 agent_fixture_fault()),
+		 -EEXIST);
+}
+
+TEST(maps_that_go_round)
+{
+	agent_fixture_fresh();
+	CHECK_EQ(map("router", "10.50.0.0/24", "10.51.0.0/24"), 0);
+	CHECK_EQ(map("router", "10.51.0.0/24", "10.50.0.0/24"), -EEXIST);
+	CHECK_STR(code_at("/map_to"), "ambiguous");
+	CHECK_EQ(map("router", "10.51.0.0/24", "10.52.0.0/24"), 0);
+}
+
 TEST(sites_behind_peers)
 {
 	agent_fixture_fresh();
