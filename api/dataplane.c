@@ -92,21 +92,31 @@ static bool add_impact(struct request *req, enum mode desired, json_t *json)
 	return r == 0;
 }
 
-/* Known reasons are a list of their own; else the sentence of the switch that failed is the only one. */
-static void answer_impossible(struct request *req, int err, enum mode desired,
-			      const struct dataplane_status *old, struct fault *fault)
+/* Was kernel mode tried here, or known to be missing? What was tried has a cause of its own. */
+static bool was_tried(const struct fault *fault)
+{
+	for (size_t i = 0; i < fault->n_items; i++)
+		if (strcmp(fault->items[i].code, "refused") == 0)
+			return true;
+	return false;
+}
+
+/* reasons[] has the known ones where nothing was tried, else the cause of this failure. */
+static void answer_failed(struct request *req, int err, enum mode desired,
+			  const struct dataplane_status *old, struct fault *fault)
 {
 	const char *const *known =
 		desired == MODE_NETSTACK ? old->netstack_reasons : old->kernel_reasons;
 	char why[FAULT_TEXT_MAX];
 	const char *const only[] = { why, NULL };
+	bool is_known = err == -EOPNOTSUPP && known[0] && !was_tried(fault);
 
-	memcpy(why, fault->text, sizeof(why));
-	if (known[0])
+	snprintf(why, sizeof(why), "%s", fault->text[0] ? fault->text : strerror(-err));
+	if (is_known)
 		fault_set(fault, err, fault->problem,
 			  "Nothing was changed; reasons[] says what %s mode lacks here.",
 			  mode_names[desired]);
-	answer_fault_reasons(req, err, fault, known[0] ? known : only);
+	answer_fault_reasons(req, err, fault, is_known ? known : only);
 }
 
 static void put_wish(struct request *req, enum mode desired, struct agent_write *write,
@@ -116,12 +126,8 @@ static void put_wish(struct request *req, enum mode desired, struct agent_write 
 	struct fault fault = { 0 };
 
 	int r = agent_dataplane_put(req->agent, desired, write, &status, &fault);
-	if (r == -EOPNOTSUPP) {
-		answer_impossible(req, r, desired, old, &fault);
-		return;
-	}
 	if (r < 0) {
-		answer_fault(req, r, &fault);
+		answer_failed(req, r, desired, old, &fault);
 		return;
 	}
 

@@ -144,6 +144,18 @@ TEST(an_engine_that_does_not_answer_is_no_mode_that_is_missing)
 	CHECK_EQ(status.desired, MODE_NETSTACK);
 }
 
+/* A port or an address that is taken says nothing about the mode, but why. */
+TEST(whatever_refuses_a_switch_is_told)
+{
+	static const int errors[] = { -EPERM, -EEXIST, -EADDRINUSE, -ENODEV, -EIO, -EOPNOTSUPP };
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		start(MODE_NETSTACK, errors[i]);
+		CHECK(put(MODE_KERNEL) < 0);
+		CHECK(strstr(t.fault.text, "The table was refused"));
+		CHECK_EQ(status.actual, MODE_NETSTACK);
+	}
+}
+
 TEST(netstack_mode_is_refused_what_it_cannot_do)
 {
 	start(MODE_KERNEL, 0);

@@ -23,6 +23,8 @@ struct agent {
 	size_t n_routes;
 	struct exit_node exit_node;
 	struct dataplane_status dataplane;
+	int switch_error; /* what a wish is answered with, and as; 0: it is met */
+	const char *switch_problem, *switch_text, *switch_code;
 	struct policy policy;
 	struct flow_row flows[FAKE_FLOWS]; /* ascending by id */
 	size_t n_flows;
@@ -385,6 +387,11 @@ int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status
 int agent_dataplane_put(struct agent *agent, enum mode desired, struct agent_write *write,
 			struct dataplane_status *ret_status, struct fault *reterr)
 {
+	if (agent->switch_code)
+		fault_add(reterr, "/desired", agent->switch_code, "%s", agent->switch_text);
+	if (agent->switch_error < 0)
+		return fault_set(reterr, agent->switch_error, agent->switch_problem, "%s",
+				 agent->switch_text);
 	if (desired == MODE_KERNEL)
 		return fault_set(reterr, -EOPNOTSUPP, "mode_unavailable", "The switch failed.");
 	*ret_status = agent->dataplane;

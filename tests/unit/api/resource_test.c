@@ -260,6 +260,41 @@ TEST(conflicts_say_with_what)
 	http_close();
 }
 
+/* Whoever refuses, supervisor or engine, and with or without words. */
+TEST(a_switch_that_fails_has_reasons)
+{
+	static const struct {
+		int error;
+		const char *problem, *text, *code;
+		int status;
+		const char *reason;
+	} cases[] = {
+		{ -EOPNOTSUPP, "mode_unavailable", "Kernel mode was tried.", "refused", 409,
+		  "Kernel mode was tried." },
+		{ -EOPNOTSUPP, "mode_unavailable", "It lacks things.", NULL, 409,
+		  "It is not there." },
+		{ -EADDRINUSE, "conflict", "The port is taken.", NULL, 409, "The port is taken." },
+		{ -EEXIST, "conflict", "A route is in the way.", NULL, 409,
+		  "A route is in the way." },
+		{ -EEXIST, "conflict", "", NULL, 409, "File exists" },
+		{ -EMFILE, "internal", "Netstack mode cannot start.", NULL, 500,
+		  "Netstack mode cannot start." },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		http_open(getuid(), false);
+		fake.switch_error = cases[i].error;
+		fake.switch_problem = cases[i].problem;
+		fake.switch_text = cases[i].text;
+		fake.switch_code = cases[i].code;
+		CHECK_EQ(put("/v1/dataplane", "{\"desired\":\"kernel\"}"), cases[i].status);
+		json_t *problem = http_json(), *reasons = json_object_get(problem, "reasons");
+		CHECK_EQ(json_array_size(reasons), 1);
+		CHECK_STR(json_string_value(json_array_get(reasons, 0)), cases[i].reason);
+		json_decref(problem);
+		http_close();
+	}
+}
+
 TEST(configuration_as_text_and_as_picture)
 {
 	http_open(getuid(), false);
