@@ -65,6 +65,16 @@ static int put_node(struct agent *agent, const struct node *node, const struct a
 	return r;
 }
 
+/* The engine has no privileges, whoever started it: a port that needs one is the wish's fault. */
+static bool is_port_refused(struct agent *agent, const struct node *node, int r)
+{
+	struct node old;
+	if (r != -EACCES || store_node_get(agent->store, &old) < 0)
+		return false;
+	key_wipe(&old.private_key);
+	return node->listen_port != old.listen_port;
+}
+
 int agent_node_put(struct agent *agent, const struct node *node, struct agent_write *write,
 		   struct node *ret_node, struct fault *reterr)
 {
@@ -75,6 +85,10 @@ int agent_node_put(struct agent *agent, const struct node *node, struct agent_wr
 		return r;
 	r = put_node(agent, node, write, &next, reterr);
 	r = write_end(agent, write, r, reterr);
+	if (is_port_refused(agent, node, r)) {
+		fault_add(reterr, "/listen_port", "privileged_port", "%s.", reterr->text);
+		r = validate_end(reterr);
+	}
 	if (r == 0)
 		*ret_node = next;
 	key_wipe(&next.private_key);

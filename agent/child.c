@@ -45,6 +45,14 @@ void child_send(struct child *child, uint32_t type, const void *body, size_t len
 	send_to(child, &header, body, fd);
 }
 
+void child_send_port(struct child *child, uint16_t port, const int fds[], int n)
+{
+	const struct ipc_header header = { .type = IPC_PORT, .id = port };
+	if (child_is_alive(child) && child->fd >= 0 &&
+	    ipc_send(child->fd, &header, NULL, fds, n) == -EAGAIN)
+		child_put_down(child, "does not read its messages");
+}
+
 bool child_offer(struct child *child, uint32_t type, const void *body, size_t length)
 {
 	const struct ipc_header header = { .type = type, .length = (uint32_t)length };

@@ -246,10 +246,14 @@ int isolate_program(const struct identity *who)
 static int drop_unneeded_capabilities(void)
 {
 	static const unsigned needed[] = {
-		CAP_NET_ADMIN,				      /* kernel mode */
-		CAP_SETUID,    CAP_SETGID,	 CAP_SETPCAP, /* children become another user */
-		CAP_KILL,				      /* and are put down */
-		CAP_SYS_ADMIN, CAP_DAC_OVERRIDE,	      /* and find the state directory */
+		CAP_NET_ADMIN,	      /* kernel mode */
+		CAP_NET_BIND_SERVICE, /* a listen port below 1024 */
+		CAP_SETUID,
+		CAP_SETGID,
+		CAP_SETPCAP, /* children become another user */
+		CAP_KILL,    /* and are put down */
+		CAP_SYS_ADMIN,
+		CAP_DAC_OVERRIDE, /* and find the state directory */
 	};
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };

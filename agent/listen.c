@@ -3,6 +3,7 @@
 #include "agent/listen.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -106,4 +107,39 @@ int listen_tcp(const struct endpoint *address, int *ret_fd, struct fault *reterr
 
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+static int bind_udp(int family, uint16_t port, int *ret_fd)
+{
+	_cleanup_(closep) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct endpoint any = { .addr.family = family == AF_INET ? 4 : 6, .port = port };
+	struct sockaddr_storage sa;
+	int yes = 1;
+
+	if (fd < 0 || (family == AF_INET6 &&
+		       setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) < 0))
+		return -errno;
+	socklen_t length = endpoint_to_sockaddr(&any, &sa);
+	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+		return -errno;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int listen_udp(uint16_t port, int ret_fds[2])
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		int r = bind_udp(families[i], port, &ret_fds[n]);
+		if (r == 0) {
+			n++;
+		} else if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL && r != -EPROTONOSUPPORT) {
+			while (n > 0)
+				close(ret_fds[--n]);
+			return r;
+		}
+	}
+	return n;
 }

@@ -11,6 +11,12 @@
  * file is replaced only when nobody answers on it. 0, or negative errno with a
  * sentence in reterr->text; -EADDRINUSE: somebody answers.
  */
+/*
+ * UDP sockets on that port, one for each family that the host has. Returns how
+ * many; or negative errno.
+ */
+int listen_udp(uint16_t port, int ret_fds[2]);
+
 int listen_unix(const char *path, int *ret_fd, struct fault *reterr);
 
 int listen_tcp(const struct endpoint *address, int *ret_fd, struct fault *reterr);

@@ -4,10 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/listen.h"
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -90,12 +94,29 @@ void supervisor_kernel_greet(struct supervisor_kernel *kernel, struct child *chi
 		child_send(child, IPC_HEALTH, &kernel->standing[i], sizeof(struct health), NULL);
 }
 
+/*
+ * The engine has no privileges: a port that needs one is opened here. Where it
+ * is open already, or cannot be, the engine finds out by itself.
+ */
+static void offer_port(struct supervisor_kernel *kernel, uint16_t port)
+{
+	int fds[2];
+	if (port >= IPPORT_RESERVED)
+		return;
+	int n = listen_udp(port, fds);
+	if (n > 0)
+		child_send_port(kernel->engine, port, fds, n);
+	while (n > 0)
+		close(fds[--n]);
+}
+
 static int apply_map(struct supervisor_kernel *kernel, const struct snapshot *snap, size_t size,
 		     struct ipc_result *result)
 {
 	int r = snapshot_check(snap, size);
 	if (r < 0)
 		return r;
+	offer_port(kernel, snap->listen_port);
 	if (kernel->plumbing)
 		r = plumbing_apply(kernel->plumbing, snap, result->text);
 	else if (snap->mode != MODE_NETSTACK)

@@ -167,6 +167,7 @@ static void init(struct engine *engine, const struct engine_boot *boot)
 	engine->route_fd = -1;
 	engine->tun = engine->next_tun = ENGINE_TUN_NONE;
 	engine->counters = boot->counters;
+	engine->offered = UDP_SOCKETS_NONE;
 	buf_init(&engine->challenges, CHALLENGED_MAX * sizeof(struct ipc_challenge));
 	engine->timer = (struct timer){ .fn = on_timer, .arg = engine };
 	engine->udp_options = (struct udp_options){ boot->no_gso, boot->no_gro };
@@ -231,6 +232,7 @@ void engine_close(struct engine *engine)
 	reassembly_free(engine->reassembly);
 	filter_free(engine->filter);
 	returns_free(engine->returns);
+	udp_sockets_close(&engine->offered);
 	buf_release(&engine->challenges);
 	wg_free(engine->wg);
 	if (engine->snap)

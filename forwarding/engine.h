@@ -77,7 +77,8 @@ struct engine {
 
 	struct udp_options udp_options;
 	struct engine_port ports[2];
-	unsigned port; /* which of them is in use */
+	unsigned port;		    /* which of them is in use */
+	struct udp_sockets offered; /* by the supervisor, for the next snapshot */
 	struct udp_receiver *receiver;
 	struct udp_sender *sender;
 	int route_fd; /* news of links and routes; -1 where not to be had */

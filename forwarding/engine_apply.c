@@ -77,6 +77,16 @@ static int watch_port(struct engine *engine, struct engine_port *port)
 	return r;
 }
 
+static bool take_offer(struct engine *engine, uint16_t number, struct engine_port *port)
+{
+	struct udp_sockets *offered = &engine->offered;
+	if (offered->port != number || (offered->fd4 < 0 && offered->fd6 < 0))
+		return false;
+	port->sockets = *offered;
+	*offered = UDP_SOCKETS_NONE;
+	return true;
+}
+
 /* Another port is opened beside the one in use; the same port stays open. */
 static int prepare_port(struct engine *engine, uint16_t number, char ret_text[FAULT_TEXT_MAX])
 {
@@ -84,7 +94,9 @@ static int prepare_port(struct engine *engine, uint16_t number, char ret_text[FA
 	if (engine->snap && engine->snap->listen_port == number)
 		return 0;
 
-	int r = udp_sockets_open(number, &engine->udp_options, &spare->sockets, ret_text);
+	int r = take_offer(engine, number, spare)
+			? 0
+			: udp_sockets_open(number, &engine->udp_options, &spare->sockets, ret_text);
 	if (r < 0)
 		return r;
 	r = watch_port(engine, spare);
@@ -185,6 +197,7 @@ int engine_apply(struct engine *engine, int memfd, mono_t now, char ret_text[FAU
 		return explain(r, ret_text, "the snapshot is not valid");
 
 	r = apply(engine, snap, now, ret_text);
+	udp_sockets_close(&engine->offered);
 	if (r < 0)
 		unmap_snapshot(snap);
 	return r;

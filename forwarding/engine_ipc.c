@@ -171,6 +171,15 @@ static void take_challenges(struct engine *engine)
 		engine_challenge(engine, message->body, message->header.length);
 }
 
+static int take_port(struct engine *engine)
+{
+	struct ipc_message *order = &engine->order;
+
+	udp_sockets_close(&engine->offered);
+	return udp_sockets_take((uint16_t)order->header.id, order->fds, (size_t)order->n_fds,
+				&engine->udp_options, &engine->offered);
+}
+
 /* false: no message was there. */
 static bool hear_order(struct engine *engine, mono_t now)
 {
@@ -185,6 +194,9 @@ static bool hear_order(struct engine *engine, mono_t now)
 		take_control(engine);
 	else if (r == 0 && is(message, IPC_TUN, sizeof(struct ipc_tun), 1))
 		take_tun(engine, now);
+	else if (r == 0 && message->header.type == IPC_PORT && message->header.length == 0 &&
+		 take_port(engine) == 0)
+		;
 	else if (r == 0 && is_challenge(message))
 		take_challenges(engine);
 	else if (r == 0 && is(message, IPC_PING | IPC_ANSWER, sizeof(struct ipc_result), 0))

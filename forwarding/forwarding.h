@@ -49,18 +49,18 @@ enum ipc_type {
 	 * needs it, and to every new engine; fds[0], body ipc_tun. No answer.
 	 */
 	IPC_TUN,
+	/* supervisor -> engine, before a snapshot that needs them: sockets on port header.id. */
+	IPC_PORT,
 	/* supervisor -> engine: peers to ask of flows that were cut; ipc_challenge rows. No answer. */
 	IPC_CHALLENGE,
-	/* The same, once another mode runs. */
-	IPC_CHALLENGE_LATER,
+	IPC_CHALLENGE_LATER, /* the same, once another mode runs */
 	/* supervisor -> control: something about the host; body health. No answer. */
 	IPC_HEALTH,
 	/* control -> engine (netstack) or supervisor (kernel): flow_query. Answer: flow_page, rows. */
 	IPC_FLOWS,
 	/* control -> the same: cut one flow visibly; body: its id, uint64_t. Answer: ipc_result. */
 	IPC_FLOW_CUT,
-	/* control -> supervisor: look at the host; no body. Answer: check rows. */
-	IPC_DOCTOR,
+	IPC_DOCTOR, /* control -> supervisor: look at the host; no body. Answer: check rows. */
 };
 
 struct ipc_result {

@@ -40,13 +40,19 @@ static int set_options4(int fd)
 
 static int set_options6(int fd)
 {
-	int r = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (r == 0)
-		r = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+	int r = set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 	if (r == 0)
 		r = set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
 	if (r == 0)
 		r = set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	return r;
+}
+
+static int set_up(int family, int fd)
+{
+	int r = family == AF_INET ? set_options4(fd) : set_options6(fd);
+	if (r == 0)
+		set_buffers(fd);
 	return r;
 }
 
@@ -56,10 +62,11 @@ static int open_bound(int family, uint16_t port, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 
-	int r = family == AF_INET ? set_options4(fd) : set_options6(fd);
+	int r = family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) : 0;
+	if (r == 0)
+		r = set_up(family, fd);
 	if (r < 0)
 		return r;
-	set_buffers(fd);
 
 	struct endpoint any = { .addr.family = family == AF_INET ? 4 : 6, .port = port };
 	struct sockaddr_storage sa;
@@ -104,8 +111,11 @@ static int explain(int err, int family, uint16_t port, char ret_text[FAULT_TEXT_
 		snprintf(ret_text, FAULT_TEXT_MAX, "UDP port %u is taken by another program (%s)",
 			 port, name);
 	else if (err == -EACCES || err == -EPERM)
-		snprintf(ret_text, FAULT_TEXT_MAX, "no permission to open UDP port %u (%s)", port,
-			 name);
+		snprintf(ret_text, FAULT_TEXT_MAX,
+			 "UDP port %u (%s) cannot be opened: a listen_port below"
+			 " net.ipv4.ip_unprivileged_port_start (1024) takes a daemon that root"
+			 " started, and a port that is free",
+			 port, name);
 	else
 		snprintf(ret_text, FAULT_TEXT_MAX, "opening UDP port %u failed (%s): %s", port,
 			 name, strerror(-err));
@@ -131,6 +141,13 @@ static bool both_take(const struct udp_sockets *sockets, int option, int value)
 	       (sockets->fd6 < 0 || set(sockets->fd6, SOL_UDP, option, value) == 0);
 }
 
+static void find_offloads(struct udp_sockets *sockets, const struct udp_options *options)
+{
+	sockets->gro = !options->no_gro && both_take(sockets, UDP_GRO, 1);
+	/* A size of 0 changes nothing, but is refused where the option is unknown. */
+	sockets->gso = !options->no_gso && both_take(sockets, UDP_SEGMENT, 0);
+}
+
 int udp_sockets_open(uint16_t port, const struct udp_options *options,
 		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX])
 {
@@ -149,9 +166,34 @@ int udp_sockets_open(uint16_t port, const struct udp_options *options,
 		return r;
 	}
 
-	sockets.gro = !options->no_gro && both_take(&sockets, UDP_GRO, 1);
-	/* A size of 0 changes nothing, but is refused where the option is unknown. */
-	sockets.gso = !options->no_gso && both_take(&sockets, UDP_SEGMENT, 0);
+	find_offloads(&sockets, options);
+	*ret_sockets = sockets;
+	return 0;
+}
+
+int udp_sockets_take(uint16_t port, int fds[], size_t n, const struct udp_options *options,
+		     struct udp_sockets *ret_sockets)
+{
+	struct udp_sockets sockets = UDP_SOCKETS_NONE;
+	int r = 0;
+	sockets.port = port;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		int family;
+		socklen_t length = sizeof(family);
+		if (getsockopt(fds[i], SOL_SOCKET, SO_DOMAIN, &family, &length) < 0)
+			r = -errno;
+		int *fd = r == 0 && family == AF_INET ? &sockets.fd4 : &sockets.fd6;
+		if (r == 0)
+			r = *fd >= 0 ? -EBADMSG : set_up(family, fds[i]);
+		if (r == 0)
+			*fd = TAKE_FD(fds[i]);
+	}
+	if (r < 0) {
+		udp_sockets_close(&sockets);
+		return r;
+	}
+	find_offloads(&sockets, options);
 	*ret_sockets = sockets;
 	return 0;
 }

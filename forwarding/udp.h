@@ -35,6 +35,9 @@ struct udp_options {
  */
 int udp_sockets_open(uint16_t port, const struct udp_options *options,
 		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX]);
+/* The same with sockets that somebody bound: takes what is in fds, up to one of each family. */
+int udp_sockets_take(uint16_t port, int fds[], size_t n, const struct udp_options *options,
+		     struct udp_sockets *ret_sockets);
 void udp_sockets_close(struct udp_sockets *sockets);
 
 /* Receive: udp_receive.c. */

@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 
+import pytest
 from lab import Culvert, Lab, run, wait_until
 
 
@@ -104,6 +106,47 @@ def test_started_as_root_children_are_not_root():
         assert daemon.stop() == 0
     finally:
         daemon.close()
+        lab.close()
+
+
+def listening(lab, port):
+    return lab.router.run("ss", "-Hlun", f"sport = :{port}").split()
+
+
+@pytest.mark.parametrize("mode", ["netstack", "kernel"])
+def test_root_has_ports_below_1024(mode):
+    lab = Lab()
+    daemon = Culvert(lab.router, ["--wg-port", "443", "--mode", mode], user=0)
+    try:
+        daemon.start()
+        assert listening(lab, 443)
+        os.kill(daemon.pids()["engine"], signal.SIGKILL)
+        wait_until(lambda: listening(lab, 443), "the next engine on the same port")
+        wait_until(lambda: daemon.api.call("GET", "/readyz")[0] == 200, "the daemon to be ready")
+        daemon.api.ok("PATCH", "/v1/node", {"listen_port": 51999})
+        assert not listening(lab, 443)
+        daemon.api.ok("PATCH", "/v1/node", {"listen_port": 500})
+        assert listening(lab, 500)
+        with lab.router.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("0.0.0.0", 53))
+            status, problem, _ = daemon.api.call("PATCH", "/v1/node", {"listen_port": 53})
+        assert status == 422 and problem["errors"][0]["pointer"] == "/listen_port"
+        assert listening(lab, 500)
+    finally:
+        daemon.close()
+        lab.close()
+
+
+def test_others_are_told_which_ports_they_have():
+    lab = Lab()
+    try:
+        status, problem, _ = lab.api.call("PATCH", "/v1/node", {"listen_port": 443})
+        assert status == 422
+        assert problem["errors"][0]["pointer"] == "/listen_port"
+        assert problem["errors"][0]["code"] == "privileged_port"
+        assert "ip_unprivileged_port_start" in problem["errors"][0]["detail"]
+        assert lab.api.ok("GET", "/v1/node")["listen_port"] == 51820
+    finally:
         lab.close()
 
 

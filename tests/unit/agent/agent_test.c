@@ -594,4 +594,19 @@ TEST(expiry_takes_the_peer_out)
 	agent_fixture_stop();
 }
 
+TEST(a_port_that_needs_a_privilege)
+{
+	struct node node, made;
+	agent_fixture_fresh();
+	CHECK_EQ(agent_node_get(t.agent, &node), 0);
+	node.listen_port = 443;
+	fake_link.error = -EACCES;
+	CHECK_EQ(agent_node_put(t.agent, &node, &t.write, &made, agent_fixture_fault()), -EINVAL);
+	CHECK_STR(t.fault.problem, "invalid");
+	CHECK_STR(code_at("/listen_port"), "privileged_port");
+	fake_link.error = 0;
+	CHECK_EQ(agent_node_get(t.agent, &node), 0);
+	CHECK_EQ(node.listen_port, 51820);
+}
+
 TEST_MAIN
