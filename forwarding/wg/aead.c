@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Thin calls to three libraries behind one interface. */
+/* Thin calls to three libraries, and to our own AVX2, behind one interface. */
 #include "forwarding/wg/aead.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/wg/chapoly.h"
 #include "forwarding/wg/messages.h"
 
 struct aead {
@@ -24,6 +25,7 @@ struct aead {
 
 static const char *const names[AEAD_KINDS] = {
 	[AEAD_IPSEC_MB] = "ipsec-mb",
+	[AEAD_AVX2] = "avx2",
 	[AEAD_OPENSSL] = "openssl",
 	[AEAD_LIBSODIUM] = "libsodium",
 };
@@ -31,25 +33,6 @@ static const char *const names[AEAD_KINDS] = {
 const char *aead_name(enum aead_kind kind)
 {
 	return names[kind];
-}
-
-static bool openssl_works(void)
-{
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
-	bool works = cipher;
-	EVP_CIPHER_free(cipher);
-	return works;
-}
-
-enum aead_kind aead_best(void)
-{
-	IMB_MGR *mb = alloc_mb_mgr(0);
-	bool ifma = mb && mb->features & IMB_FEATURE_AVX512_IFMA;
-	if (mb)
-		free_mb_mgr(mb);
-	if (ifma)
-		return AEAD_IPSEC_MB;
-	return openssl_works() ? AEAD_OPENSSL : AEAD_LIBSODIUM;
 }
 
 static int mb_open(struct aead *aead)
@@ -173,6 +156,48 @@ static bool sodium_unseal(const struct wg_key *key, const struct aead_text *text
 		       text->extra, text->extra_length, text->nonce, key->b) == 0;
 }
 
+/* Lengths on both sides of a block of the tag, and of one, two and three groups of the cipher. */
+static bool avx2_is_right(void)
+{
+	static const size_t lengths[] = { 0, 15, 16, 448, 449, 960, 961, 1420, 1480 };
+	const struct wg_key key = { { 1, 2, 3 } };
+	uint8_t ours[1480 + AEAD_TAG], theirs[sizeof(ours)];
+	bool right = true;
+
+	for (size_t i = 0; right && i < ARRAY_SIZE(lengths); i++) {
+		struct aead_text text = { .nonce = { 9 }, .data = ours, .length = lengths[i] };
+		memset(ours, 0x5a, sizeof(ours));
+		memset(theirs, 0x5a, sizeof(theirs));
+		chapoly_seal(&key, &text);
+		text.data = theirs;
+		sodium_seal(&key, &text);
+		right = memcmp(ours, theirs, lengths[i] + AEAD_TAG) == 0 &&
+			chapoly_unseal(&key, &text);
+	}
+	return right;
+}
+
+static bool openssl_works(void)
+{
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "ChaCha20-Poly1305", NULL);
+	bool works = cipher;
+	EVP_CIPHER_free(cipher);
+	return works;
+}
+
+enum aead_kind aead_best(void)
+{
+	IMB_MGR *mb = alloc_mb_mgr(0);
+	bool ifma = mb && mb->features & IMB_FEATURE_AVX512_IFMA;
+	if (mb)
+		free_mb_mgr(mb);
+	if (ifma)
+		return AEAD_IPSEC_MB;
+	if (chapoly_works() && avx2_is_right())
+		return AEAD_AVX2;
+	return openssl_works() ? AEAD_OPENSSL : AEAD_LIBSODIUM;
+}
+
 int aead_new(enum aead_kind kind, struct aead **ret_aead)
 {
 	struct aead *aead = calloc(1, sizeof(*aead));
@@ -185,6 +210,8 @@ int aead_new(enum aead_kind kind, struct aead **ret_aead)
 		err = mb_open(aead);
 	else if (kind == AEAD_OPENSSL)
 		err = evp_open(aead);
+	else if (kind == AEAD_AVX2)
+		err = chapoly_works() ? 0 : -ENOTSUP;
 	else if (sodium_init() < 0)
 		err = -ENOTSUP;
 	if (err < 0) {
@@ -216,6 +243,8 @@ void aead_seal(struct aead *aead, const struct wg_key *key, const struct aead_te
 {
 	if (aead->kind == AEAD_IPSEC_MB)
 		mb_run(aead, key, text, true, text->data + text->length);
+	else if (aead->kind == AEAD_AVX2)
+		chapoly_seal(key, text);
 	else if (aead->kind == AEAD_OPENSSL)
 		evp_seal(aead, key, text);
 	else
@@ -226,6 +255,8 @@ bool aead_unseal(struct aead *aead, const struct wg_key *key, const struct aead_
 {
 	if (aead->kind == AEAD_IPSEC_MB)
 		return mb_unseal(aead, key, text);
+	if (aead->kind == AEAD_AVX2)
+		return chapoly_unseal(key, text);
 	if (aead->kind == AEAD_OPENSSL)
 		return evp_unseal(aead, key, text);
 	return sodium_unseal(key, text);

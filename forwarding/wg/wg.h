@@ -63,7 +63,7 @@ void wg_free(struct wg *wg);
 int wg_public_key(const struct wg_key *private_key, struct wg_key *ret_public);
 void wg_generate_private_key(struct wg_key *ret_key);
 void wg_generate_preshared_key(struct wg_key *ret_key);
-/* "ipsec-mb", "openssl" or "libsodium": the AEAD chosen at start. */
+/* "ipsec-mb", "avx2", "openssl" or "libsodium": the AEAD chosen at start. */
 const char *wg_aead_name(void);
 
 /*
