@@ -103,7 +103,7 @@ BUILD_PACKAGES := gcc make libc6-dev dpkg-dev ca-certificates libmicrohttpd-dev 
 	libcurl4-openssl-dev iputils-ping
 TEST_PACKAGES := sqlite3 iptables nftables clang clang-format libclang-rt-dev python3 python3-pytest python3-yaml python3-jsonschema \
 	python3-cryptography python3-nacl curl jq iproute2 iputils-ping wireguard-go wireguard-tools iperf3 nmap ncat socat \
-	procps util-linux libcap2-bin zbar-tools imagemagick librsvg2-bin libusrsctp-dev ufw dbus-daemon
+	procps util-linux libcap2-bin zbar-tools imagemagick librsvg2-bin libusrsctp-dev ufw dbus-daemon ethtool strace
 
 build/packages.ok: Makefile
 	@mkdir -p build && tests/packages.sh $(BUILD_PACKAGES) && touch $@
@@ -159,7 +159,14 @@ check: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/run check
 lint: build/test-packages.ok $(LWIP)/.unpacked
 	@tests/lint/run
+# What make bench loads the router with: release builds, linked with the packet path.
+BENCH := $(patsubst tests/bench/%.c,build/release/bench/%,$(wildcard tests/bench/*.c))
+build/release/bench/%: tests/bench/%.c $(addprefix $O/lib,fwd.a schema.a base.a lwip.a)
+	@mkdir -p $(@D) && echo "  cc $<"
+	@$(CC) $(ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+bench-tools: $(BENCH)
 bench: build/test-packages.ok build/culvert
+	@$(MAKE) BUILD=release bench-tools
 	@tests/bench/run
 bench-path: build/test-packages.ok build/culvert
 	@tests/bench/run path/path.py
@@ -169,5 +176,5 @@ fuzz: build/test-packages.ok
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 FORCE:
-.PHONY: all run install clean unit libs fuzz-targets test check lint bench bench-path fuzz FORCE
+.PHONY: all run install clean unit libs fuzz-targets test check lint bench bench-path bench-tools fuzz FORCE
 .SECONDARY:

@@ -223,16 +223,7 @@ class WireGuard:
         self.namespace = namespace
         self.name = f"cv{os.getpid() % 100000}n{WireGuard.count}"
         self.sections = parse_config(text)
-        self.process = namespace.start(program, "-f", self.name, stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.DEVNULL,
-                                       env={**os.environ, "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"})
-        wait_until(lambda: os.path.exists(f"/var/run/wireguard/{self.name}.sock"), "the client's control socket")
-        stripped = "".join(line + "\n" for line in text.splitlines()
-                           if not line.split("=")[0].strip() in ("Address", "DNS", "MTU"))
-        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-            file.write(stripped)
-            file.flush()
-            namespace.run("wg", "setconf", self.name, file.name)
+        self.process = self.launch(text, program)
         interface = self.sections["Interface"]
         self.addresses = [a.split("/")[0] for a in interface["Address"].replace(" ", "").split(",")]
         for address in interface["Address"].replace(" ", "").split(","):
@@ -241,6 +232,20 @@ class WireGuard:
         if routed:
             for prefix in self.sections["Peer"]["AllowedIPs"].replace(" ", "").split(","):
                 self.route(prefix)
+
+    def launch(self, text, program):
+        """Starts the program, which makes the device, and tells it its keys; returns the process."""
+        process = self.namespace.start(program, "-f", self.name, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD": "1"})
+        wait_until(lambda: os.path.exists(f"/var/run/wireguard/{self.name}.sock"), "the client's control socket")
+        stripped = "".join(line + "\n" for line in text.splitlines()
+                           if not line.split("=")[0].strip() in ("Address", "DNS", "MTU"))
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(stripped)
+            file.flush()
+            self.namespace.run("wg", "setconf", self.name, file.name)
+        return process
 
     def route(self, prefix):
         self.namespace.run("ip", "route", "replace", prefix, "dev", self.name)
@@ -274,13 +279,14 @@ def parse_config(text):
 
 
 class Lab:
-    """The three namespaces of the picture above, a running Culvert and one client."""
+    """The three namespaces of the picture above, a Culvert (running, unless start is False) and one client."""
 
     count = 0
 
     def __init__(self, mode="netstack", options=(), routes=("10.20.0.0/16", "fd20::/64"),
-                 ping_group="0 2147483647", wrapper=(), environment=None):
+                 ping_group="0 2147483647", wrapper=(), environment=None, start=True):
         self.mode = mode
+        self.prefixes = routes
         Lab.count += 1
         tag = f"cvt{os.getpid() % 100000}n{Lab.count}"
         self.clients = []
@@ -292,12 +298,17 @@ class Lab:
             self.link(self.lan, self.router, "lan", "10.20.0.2/16", "10.20.0.1/16", "fd20::2/64", "fd20::1/64")
             self.router.run("sysctl", "-qw", f"net.ipv4.ping_group_range={ping_group}")
             self.culvert = Culvert(self.router, ["--mode", mode, *options], user=0 if mode == "kernel" else USER,
-                                   wrapper=wrapper, environment=environment).start()
+                                   wrapper=wrapper, environment=environment)
             self.api = self.culvert.api
-            self.routes = [self.api.ok("POST", "/v1/routes", {"prefix": p}) for p in routes]
+            if start:
+                self.start()
         except BaseException:
             self.close()
             raise
+
+    def start(self):
+        self.culvert.start()
+        self.routes = [self.api.ok("POST", "/v1/routes", {"prefix": p}) for p in self.prefixes]
 
     def add_space(self, name):
         space = Namespace(name)
