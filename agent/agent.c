@@ -17,6 +17,7 @@ static void set_up(struct agent *agent, const struct agent_conf *conf)
 	agent->stale = true;
 	agent->started_at = loop_wall_ns();
 	agent->phase_since = agent->started_at;
+	agent->journal.timer = (struct timer){ .fn = journal_on_timer, .arg = agent };
 	agent->tick = (struct timer){ .fn = force_on_tick, .arg = agent };
 	agent->host_watch = (struct hostaddr_watch){
 		.loop = conf->loop,
@@ -65,6 +66,7 @@ void agent_close(struct agent *agent)
 
 	if (agent->store && agent->endpoints_moved)
 		endpoints_save(agent);
+	journal_flush(agent);
 	hostaddr_watch_close(&agent->host_watch);
 	loop_cancel_timer(agent->loop, &agent->tick);
 	store_close(agent->store);

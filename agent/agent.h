@@ -31,6 +31,11 @@ struct agent;
  */
 struct agent_write {
 	const struct actor *actor; /* kept by the caller; NULL: the daemon itself */
+	/*
+	 * Method, object and actor are filled, the rest is not: goes into the
+	 * audit with the write, and has a result then. NULL: nothing goes there.
+	 */
+	struct audit_entry *audit;
 	bool dry_run;
 	bool has_if_match;
 	uint64_t if_match;     /* revision from the ETag */
@@ -287,3 +292,12 @@ int agent_session_remove(struct agent *agent, const char *id, struct agent_write
 int agent_session_each(struct agent *agent, const char *after, size_t limit,
 		       int (*fn)(void *ctx, const struct session *session), void *ctx);
 int agent_session_check(struct agent *agent, const char *text, struct session *ret_session);
+
+/* --- audit ---------------------------------------------------------------------- */
+
+/* What no write has noted itself: it is stored within a second. number, at, revisions are made here. */
+void agent_audit_note(struct agent *agent, const struct audit_entry *entry);
+int agent_audit_get(struct agent *agent, int64_t number, struct audit_entry *ret_entry);
+/* The newest first, those before a number; limit at most LIST_LIMIT_MAX + 1. */
+int agent_audit_each(struct agent *agent, int64_t before, size_t limit,
+		     int (*fn)(void *ctx, const struct audit_entry *entry), void *ctx);

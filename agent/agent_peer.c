@@ -108,10 +108,11 @@ int agent_peer_add(struct agent *agent, const struct peer *peer, struct agent_wr
 		r = write_begin(agent, write, reterr);
 	if (r == 0) {
 		r = add_peer(agent, &made, reterr);
+		if (r >= 0)
+			write_made(write, made.id);
 		r = write_end(agent, write, r, reterr);
 	}
 	if (r == 0) {
-		write->ret_created = true;
 		*ret_peer = made;
 		*ret_private_key = private_key;
 	}

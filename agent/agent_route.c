@@ -215,11 +215,11 @@ int agent_route_add(struct agent *agent, const struct route *route, struct agent
 	if (r < 0)
 		return r;
 	r = add_route(agent, &made[0], &made[1], write, reterr);
+	if (r >= 0)
+		write_made(write, made[0].id);
 	r = write_end(agent, write, r, reterr);
-	if (r == 0) {
-		write->ret_created = true;
+	if (r == 0)
 		*ret_route = made[0];
-	}
 	return r;
 }
 

@@ -52,8 +52,10 @@ int agent_session_add(struct agent *agent, const struct token *token, struct age
 	made.expires_at = session_end(token, made.created_at);
 	credential_make_id(&credential_session, &agent->ids, made.created_at, made.id);
 	credential_make(&credential_session, made.id, ret_secret, &made.secret_hash);
-	write->ret_created = true;
-	r = write_keep(agent, write, add_session(agent, token, &made, reterr), reterr);
+	r = add_session(agent, token, &made, reterr);
+	if (r == 0)
+		write_made(write, made.id);
+	r = write_keep(agent, write, r, reterr);
 	if (r < 0)
 		explicit_bzero(ret_secret, CREDENTIAL_SIZE);
 	else
@@ -81,6 +83,7 @@ int agent_session_get(struct agent *agent, const char *id, struct session *ret_s
 int agent_session_each(struct agent *agent, const char *after, size_t limit,
 		       int (*fn)(void *ctx, const struct session *session), void *ctx)
 {
+	journal_flush(agent);
 	return store_session_each(agent->store, after, limit, fn, ctx);
 }
 
@@ -97,6 +100,7 @@ int agent_session_check(struct agent *agent, const char *text, struct session *r
 		return r;
 	if (!key_equal(&session.secret_hash, &hash) || session.expires_at <= loop_wall_ns())
 		return -ENOENT;
+	journal_note_use(agent, session.id, session.last_used_at);
 	*ret_session = session;
 	return 0;
 }

@@ -51,8 +51,10 @@ int agent_token_add(struct agent *agent, const struct token *token, struct agent
 	made.last_used_at = 0;
 	credential_make_id(&credential_token, &agent->ids, made.created_at, made.id);
 	credential_make(&credential_token, made.id, ret_secret, &made.secret_hash);
-	write->ret_created = true;
-	r = write_keep(agent, write, add_token(agent, &made, reterr), reterr);
+	r = add_token(agent, &made, reterr);
+	if (r == 0)
+		write_made(write, made.id);
+	r = write_keep(agent, write, r, reterr);
 	if (r < 0)
 		explicit_bzero(ret_secret, CREDENTIAL_SIZE);
 	else
@@ -80,6 +82,7 @@ int agent_token_get(struct agent *agent, const char *id, struct token *ret_token
 int agent_token_each(struct agent *agent, const char *after, size_t limit,
 		     int (*fn)(void *ctx, const struct token *token), void *ctx)
 {
+	journal_flush(agent);
 	return store_token_each(agent->store, after, limit, fn, ctx);
 }
 
@@ -97,6 +100,7 @@ int agent_token_check(struct agent *agent, const char *text, struct token *ret_t
 	if (!key_equal(&token.secret_hash, &hash) ||
 	    (token.expires_at != 0 && token.expires_at <= loop_wall_ns()))
 		return -ENOENT;
+	journal_note_use(agent, token.id, token.last_used_at);
 	*ret_token = token;
 	return 0;
 }

@@ -41,7 +41,20 @@ struct flow_counts {
 	struct flow_sums sums;
 };
 
+/* Rows for the store that can wait a second; see agent_audit.c. */
+struct journal {
+	struct audit_entry entries[AUDIT_WAITING_MAX];
+	size_t n_entries;
+	struct {
+		char id[ID_MAX + 1]; /* of a token or session */
+		int64_t at;
+	} uses[AUDIT_WAITING_MAX];
+	size_t n_uses;
+	struct timer timer;
+};
+
 struct agent {
+	struct journal journal;
 	struct flow_counts flow_counts;
 	struct loop *loop;
 	struct link *link;
@@ -95,6 +108,8 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
  * result 0 commits.
  */
 int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr);
+/* Something was made under that id. */
+void write_made(struct agent_write *write, const char *id);
 /* For -ENOENT. */
 int write_not_found(struct fault *reterr, const char *what, const char *id);
 /* Fills reterr for an error of the store or system. Returns err. */
@@ -120,6 +135,18 @@ void force_refresh(struct agent *agent, mono_t now);
 void force_schedule(struct agent *agent, mono_t now);
 void force_on_tick(void *arg, mono_t now);
 void force_on_hostaddr(void *arg, mono_t now);
+
+/* --- agent_audit.c --------------------------------------------------------------- */
+
+/* Adds the write's row in its transaction; changed: it has a revision of its own. */
+int audit_write(struct agent *agent, const struct agent_write *write, bool changed);
+/* After the transaction. */
+void audit_done(struct agent *agent, const struct agent_write *write, bool committed);
+/* Stores what waits. Not within a transaction. */
+void journal_flush(struct agent *agent);
+void journal_on_timer(void *arg, mono_t now);
+/* A token or session was used, which was used last at that time. */
+void journal_note_use(struct agent *agent, const char *id, int64_t last_used_at);
 
 /* --- the nouns' own ----------------------------------------------------------- */
 

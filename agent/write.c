@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The frame of a write: transaction, precondition, publish, commit, and back if any of it fails. */
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "agent/base/log.h"
 #include "agent/inside.h"
@@ -45,12 +47,25 @@ int write_match(const struct agent_write *write, uint64_t revision, struct fault
 			 (unsigned long long)revision, (unsigned long long)write->if_match);
 }
 
+void write_made(struct agent_write *write, const char *id)
+{
+	struct audit_entry *entry = write->audit;
+
+	write->ret_created = true;
+	/* The path of what was posted to, and then of what came of it. */
+	if (!entry || strcmp(entry->method, "POST") != 0)
+		return;
+	size_t n = strlen(entry->object);
+	snprintf(entry->object + n, sizeof(entry->object) - n, "/%s", id);
+}
+
 int write_not_found(struct fault *reterr, const char *what, const char *id)
 {
 	return fault_set(reterr, -ENOENT, "not_found", "There is no %s \"%s\".", what, id);
 }
 
-static int publish_and_commit(struct agent *agent, struct fault *reterr)
+static int publish_and_commit(struct agent *agent, const struct agent_write *write,
+			      struct fault *reterr)
 {
 	struct publication next;
 
@@ -61,7 +76,11 @@ static int publish_and_commit(struct agent *agent, struct fault *reterr)
 		return r;
 	}
 
-	r = store_commit(agent->store, true);
+	r = audit_write(agent, write, true);
+	if (r == 0)
+		r = store_commit(agent->store, true);
+	else
+		store_rollback(agent->store);
 	if (r < 0) {
 		publication_release(&next);
 		force_restore(agent, r);
@@ -74,7 +93,8 @@ static int publish_and_commit(struct agent *agent, struct fault *reterr)
 int write_end(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
 {
 	if (result > 0 && !write->dry_run) {
-		result = publish_and_commit(agent, reterr);
+		result = publish_and_commit(agent, write, reterr);
+		audit_done(agent, write, result == 0);
 	} else {
 		store_rollback(agent->store);
 		if (result < 0 && !reterr->problem)
@@ -90,9 +110,13 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
 {
 	if (result == 0 && !write->dry_run)
+		result = audit_write(agent, write, false);
+	if (result == 0 && !write->dry_run)
 		result = store_commit(agent->store, false);
 	else
 		store_rollback(agent->store);
+	if (!write->dry_run)
+		audit_done(agent, write, result == 0);
 	write->ret_revision = store_revision(agent->store);
 	return result < 0 && !reterr->problem ? write_fault(reterr, result) : result;
 }

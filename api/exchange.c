@@ -8,6 +8,7 @@
 
 #include "agent/base/log.h"
 #include "api/accept.h"
+#include "api/audit.h"
 #include "api/connection.h"
 #include "api/guard.h"
 #include "api/problem.h"
@@ -143,6 +144,7 @@ static void begin(struct exchange *exchange, const char *method)
 {
 	struct request *req = &exchange->request;
 
+	audit_begin(req, method);
 	if (!pass_guard(exchange, method))
 		return;
 	if (!access_check_browser(req, req->target, &req->connection->local) ||
@@ -153,6 +155,8 @@ static void begin(struct exchange *exchange, const char *method)
 		req->answer.close |= r == -EINVAL;
 		return;
 	}
+	/* Who it is has been found out. */
+	audit_begin(req, method);
 	if (access_check_scope(req) && json_is_acceptable(req))
 		check_length(req);
 }
@@ -258,6 +262,7 @@ static enum MHD_Result send_answer(struct exchange *exchange, const char *method
 		return MHD_NO;
 
 	add_headers(response, req);
+	audit_end(req);
 	count_answer(&req->api->counts, req);
 	log_answer(req, method);
 	connection_set_deadline(req->connection, ANSWER_DEADLINE_S);

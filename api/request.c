@@ -79,10 +79,11 @@ json_t *request_json(struct request *req)
 	return json;
 }
 
-struct agent_write request_write(const struct request *req)
+struct agent_write request_write(struct request *req)
 {
 	return (struct agent_write){
 		.actor = &req->caller->actor,
+		.audit = &req->audit,
 		.dry_run = req->query.dry_run,
 		.may_approve = scopes_have(req->caller->scopes, SCOPE_ROUTES_APPROVE),
 	};

@@ -89,6 +89,7 @@ struct request {
 	enum method method;
 	const struct caller *caller; /* the connection's, or identity */
 	struct caller identity;
+	struct audit_entry audit;
 	const struct route_entry *route;
 	char object[ID_MAX + 1]; /* the {id} of the path, decoded */
 	bool object_fits;	 /* object is a well-formed id */
@@ -113,7 +114,7 @@ int json_from_bytes(const char *data, size_t length, json_t **ret_json,
 		    char ret_why[FAULT_TEXT_MAX]);
 
 /* What a write is told from the query and the caller; if_match is the handler's. */
-struct agent_write request_write(const struct request *req);
+struct agent_write request_write(struct request *req);
 
 /* Takes json. */
 void answer_json(struct request *req, unsigned status, json_t *json);

@@ -188,3 +188,15 @@ struct session {
 	int64_t last_used_at;	   /* to the minute */
 	struct wg_key secret_hash; /* SHA-256 */
 };
+
+/* What somebody asked for, and what came of it. */
+struct audit_entry {
+	int64_t number; /* larger is later */
+	int64_t at;
+	struct actor actor;
+	char method[16];
+	char object[192];	/* path; longer ones are cut */
+	uint64_t before, after; /* revisions of the configuration */
+	uint16_t result;	/* HTTP status; 0 = not known yet */
+	bool refused;
+};

@@ -12,5 +12,6 @@
 	embed migration_0001, "schema/0001_configuration.sql"
 	embed migration_0002, "schema/0002_policy.sql"
 	embed migration_0003, "schema/0003_tokens.sql"
+	embed migration_0004, "schema/0004_audit.sql"
 
 	.section .note.GNU-stack, "", @progbits

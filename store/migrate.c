@@ -4,9 +4,10 @@
 
 #include "store/db.h"
 
-extern const char migration_0001[], migration_0002[], migration_0003[];
+extern const char migration_0001[], migration_0002[], migration_0003[], migration_0004[];
 
-static const char *const steps[] = { migration_0001, migration_0002, migration_0003 };
+static const char *const steps[] = { migration_0001, migration_0002, migration_0003,
+				     migration_0004 };
 
 int migrate_version(void)
 {

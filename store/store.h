@@ -118,3 +118,10 @@ int store_session_each(struct store *store, const char *after, size_t limit,
 int store_credential_used(struct store *store, const char *id, int64_t at);
 /* Deletes those that have expired. */
 int store_credential_prune(struct store *store, int64_t now);
+
+/* The audit. number and order are made here; the oldest rows are forgotten past AUDIT_*_MAX. */
+int store_audit_add(struct store *store, const struct audit_entry *entry);
+int store_audit_get(struct store *store, int64_t number, struct audit_entry *ret_entry);
+/* The newest first, those before a number. */
+int store_audit_each(struct store *store, int64_t before, size_t limit,
+		     int (*fn)(void *ctx, const struct audit_entry *entry), void *ctx);

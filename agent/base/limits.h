@@ -20,6 +20,9 @@
 
 #define TOKENS_MAX 1024
 #define SESSIONS_MAX 1024
+#define AUDIT_WRITES_MAX 8000
+#define AUDIT_REFUSED_MAX 2000
+#define AUDIT_WAITING_MAX 64
 
 /* Text. Characters are Unicode characters, bytes are their UTF-8. */
 #define ID_MAX 64

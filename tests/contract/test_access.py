@@ -184,3 +184,50 @@ def test_secrets_are_nowhere_on_disk(daemon):
             content = open(path, "rb").read()
             assert not any(s.encode() in content for s in secrets), name
     assert not any(s in daemon.logged() for s in secrets)
+
+
+def entries(daemon, n, **headers):
+    return daemon.call("GET", f"/v1/audit?limit={n}", headers=headers).json["items"]
+
+
+def test_the_audit_says_who_did_what(daemon):
+    token = daemon.token("peers")
+    before = daemon.call("GET", "/v1/status").json["revision"]
+    made = daemon.call("POST", "/v1/peers", {"name": "audited"}, bearer(token["secret"]), tcp=True).json
+    row = entries(daemon, 1)[0]
+    assert (row["who"], row["from"]) == (f"token:{token['id']}", "127.0.0.1")
+    assert (row["method"], row["object"], row["result"]) == ("POST", f"/v1/peers/{made['id']}", 201)
+    assert (row["before_revision"], row["after_revision"]) == (before, before + 1)
+
+    # What failed, what was refused, and by whom; but no reading, and no rehearsal.
+    daemon.call("POST", "/v1/peers", {"name": "audited"}, bearer(token["secret"]), tcp=True)
+    daemon.call("GET", "/v1/routes?limit=1", headers=bearer(token["secret"]), tcp=True)
+    daemon.call("GET", "/v1/peers", headers=bearer("wrong"), tcp="127.0.0.6")
+    daemon.call("GET", "/v1/peers", headers=bearer(token["secret"]), tcp=True)
+    daemon.call("DELETE", f"/v1/peers/{made['id']}?dry_run=true", headers=bearer(token["secret"]), tcp=True)
+    daemon.call("DELETE", f"/v1/peers/{made['id']}")
+    rows = [(r["who"].split(":")[0], r["from"], r["method"], r["object"], r["result"]) for r in entries(daemon, 4)]
+    assert rows == [("uid", "socket", "DELETE", f"/v1/peers/{made['id']}", 204), ("nobody", "127.0.0.6", "GET", "/v1/peers", 401),
+                    ("token", "127.0.0.1", "GET", "/v1/routes", 403), ("token", "127.0.0.1", "POST", "/v1/peers", 409)]
+
+
+def test_the_audit_pages_miss_and_repeat_nothing(daemon, call):
+    for i in range(7):
+        daemon.call("DELETE", f"/v1/peers/none{i}")
+    want = [r["id"] for r in entries(daemon, 7)]
+    assert len(set(want)) == 7
+    got, cursor = [], ""
+    while len(got) < 7:
+        page = call("GET", "/v1/audit", query=f"?limit=2{cursor}")
+        got += [r["id"] for r in page.json["items"]]
+        cursor = f"&cursor={page.json['next_cursor']}"
+        daemon.call("DELETE", "/v1/peers/meanwhile")
+    assert got[:7] == want
+    assert call("GET", "/v1/audit", query="?cursor=cGVlcl8x").status == 400
+
+
+def test_tokens_know_their_last_use(daemon):
+    token = daemon.token("peers:read")
+    daemon.call("GET", "/v1/peers", headers=bearer(token["secret"]), tcp=True)
+    listed = {t["id"]: t for t in daemon.call("GET", "/v1/tokens").json["items"]}
+    assert listed[token["id"]]["last_used_at"] >= token["created_at"]

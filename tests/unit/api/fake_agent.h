@@ -13,6 +13,7 @@
 #define FAKE_ROUTES 8
 #define FAKE_FLOWS 600
 #define FAKE_TOKENS 8
+#define FAKE_AUDIT 600
 
 struct agent {
 	uint64_t revision;
@@ -32,6 +33,8 @@ struct agent {
 	size_t n_tokens;
 	struct session sessions[FAKE_TOKENS];
 	size_t n_sessions;
+	struct audit_entry audit[FAKE_AUDIT];
+	size_t n_audit;
 	const char *health; /* NULL: none */
 	struct counters counters;
 	bool not_ready;
@@ -81,6 +84,8 @@ static int fake_match(const struct agent_write *write, uint64_t revision, struct
 static uint64_t fake_commit(struct agent *agent, struct agent_write *write)
 {
 	agent->n_writes++;
+	if (write->audit)
+		write->audit->result = 200;
 	write->ret_revision = ++agent->revision;
 	return agent->revision;
 }
@@ -695,4 +700,30 @@ int agent_session_check(struct agent *agent, const char *text, struct session *r
 {
 	return strncmp(text, "cvs_", 4) == 0 ? agent_session_get(agent, text + 4, ret_session)
 					     : -ENOENT;
+}
+
+void agent_audit_note(struct agent *agent, const struct audit_entry *entry)
+{
+	if (agent->n_audit == FAKE_AUDIT)
+		return;
+	agent->audit[agent->n_audit] = *entry;
+	agent->audit[agent->n_audit].number = (int64_t)agent->n_audit + 1;
+	agent->n_audit++;
+}
+
+int agent_audit_get(struct agent *agent, int64_t number, struct audit_entry *ret_entry)
+{
+	if (number < 1 || number > (int64_t)agent->n_audit)
+		return -ENOENT;
+	*ret_entry = agent->audit[number - 1];
+	return 0;
+}
+
+int agent_audit_each(struct agent *agent, int64_t before, size_t limit,
+		     int (*fn)(void *ctx, const struct audit_entry *entry), void *ctx)
+{
+	for (size_t i = agent->n_audit; i > 0; i--)
+		if (agent->audit[i - 1].number < before && limit-- > 0)
+			(void)fn(ctx, &agent->audit[i - 1]);
+	return 0;
 }
