@@ -64,9 +64,21 @@ static uint64_t add_tail(uint64_t sum, const uint8_t *at, size_t length)
 	for (; length >= 8; at += 8, length -= 8)
 		sum = add_carry(sum, load_word(at));
 
+	/* No call and no loop for what is at most seven bytes. */
 	uint64_t last = 0;
-	for (size_t i = 0; i < length; i++)
-		((uint8_t *)&last)[i] = at[i];
+	uint8_t *to = (uint8_t *)&last;
+	if (length & 4) {
+		memcpy(to, at, 4);
+		to += 4;
+		at += 4;
+	}
+	if (length & 2) {
+		memcpy(to, at, 2);
+		to += 2;
+		at += 2;
+	}
+	if (length & 1)
+		*to = *at;
 	return add_carry(sum, last);
 }
 
