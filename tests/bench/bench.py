@@ -18,8 +18,10 @@ import machine  # noqa: E402
 import rows  # noqa: E402
 import table  # noqa: E402
 import targets  # noqa: E402
+from clients import tool  # noqa: E402
 from load import Failed  # noqa: E402
-from results import Results  # noqa: E402
+from lab import run  # noqa: E402
+from results import STEPS, STEPS_OF, Results  # noqa: E402
 from routers import ROUTERS  # noqa: E402
 from series import SERIES  # noqa: E402
 
@@ -65,16 +67,27 @@ def measure(results, series, kind, chosen):
                 print(f"    {row.name}: {time.monotonic() - begun:.1f} s{said}", flush=True)
 
 
-def run(results):
+def steps(results):
+    """What single steps of the packet path cost, without kernel and wire."""
+    print(f"      {STEPS}", flush=True)
+    try:
+        for line in run(tool("micro")).splitlines()[1:]:
+            name, ns = line.split("\t")
+            results.add(STEPS, name, STEPS_OF, {"ns": float(ns)})
+    except Exception as fault:  # pylint: disable=broad-except
+        results.fail(STEPS, STEPS, STEPS_OF, reason_of(fault))
+
+
+def measure_all(results):
     begun = time.monotonic()
     for number in range(ROUNDS):
+        if wanted("SERIES")(STEPS) and wanted("ROWS")(STEPS):
+            steps(results)
         for series in SERIES:
-            chosen = series.rows_of(wanted("ROWS"))
-            if not (chosen and wanted("SERIES")(series.name)) or number >= series.rounds_max:
+            chosen = series.rows_of(wanted("ROWS"), number)
+            if not chosen or not wanted("SERIES")(series.name):
                 continue
-            if rows.QUICK and not series.in_quick and not os.environ.get("SERIES"):
-                continue
-            for kind in ROUTERS:
+            for kind in series.routers:
                 print(f"{time.monotonic() - begun:4.0f} s  round {number + 1}: {series.name}: {kind.name}", flush=True)
                 measure(results, series, kind, chosen)
 
@@ -83,9 +96,10 @@ def write(results, seconds):
     verdicts = targets.judge(results)
     date = datetime.date.today().isoformat()
     head = f"{machine.words()}. {date}, {ROUNDS} round{'s' if ROUNDS > 1 else ''}, {seconds:.0f} s."
-    names = [kind.name for kind in ROUTERS]
-    parts = [head, *(table.series_table(results, series.name, names) for series in SERIES
-                     if series.name in results.values or series.name in results.faults),
+    measured = [*results.values, *(name for name in results.faults if name not in results.values)]
+    parts = [head, *(table.series_table(results, series.name, [kind.name for kind in series.routers])
+                     for series in SERIES if series.name in measured),
+             *([table.series_table(results, STEPS, [STEPS_OF])] if STEPS in measured else []),
              table.targets_table(verdicts)]
     text = "\n\n".join(parts) + "\n"
     print("\n" + text)
@@ -104,7 +118,7 @@ def main():
     signal.signal(signal.SIGALRM, on_alarm)
     results, begun = Results(), time.monotonic()
     try:
-        run(results)
+        measure_all(results)
     except KeyboardInterrupt:
         print("interrupted: this is what there is")
     write(results, time.monotonic() - begun)

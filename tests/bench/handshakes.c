@@ -26,7 +26,7 @@
  * answers, cookies, what stayed unanswered, and the seconds.
  */
 #define PEERS 4096
-#define EACH 20 /* initiations made for each peer */
+#define EACH 14 /* initiations made for each peer */
 #define WINDOW 64
 #define ANSWER_WAIT (200 * NS_PER_MS)
 #define STEP_NS (INT64_C(1) << 24) /* of a timestamp */

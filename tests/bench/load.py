@@ -17,6 +17,7 @@ from routers import TARGET
 PORT = 7000
 TRANSFER_BYTES = 256 << 20
 BLOCK = 1 << 20
+UDP_HEADERS = 28
 
 
 class Failed(Exception):
@@ -158,9 +159,10 @@ def run_tool(name, sockets, *arguments, **kwargs):
 
 
 def udp(router, size, run, direction, seconds):
+    """size: of the IP packet; the tunnel carries at most 1,420 bytes whole."""
     with udp_way(router.lab, direction) as ways:
         clock = Clock(router)
-        out = output_of(run_tool(["udp_load"], ways, size, run, seconds), seconds + 20)
+        out = output_of(run_tool(["udp_load"], ways, size - UDP_HEADERS, run, seconds), seconds + 20)
         sent, received, in_time, took = (float(word) for word in out.split())
         if received == 0:
             raise Failed("nothing arrived")

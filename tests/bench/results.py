@@ -2,6 +2,8 @@
 """What was measured: values of every round, medians, and why something is missing."""
 import statistics
 
+STEPS, STEPS_OF = "steps in memory", "culvert"
+
 
 class Results:
     """values[series][line][router] = one value a round; faults[series][row][router] = reasons."""

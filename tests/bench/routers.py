@@ -3,11 +3,10 @@
 
 The topology is that of tests/netns/lab.py, and so is Culvert. Its rivals forward by the kernel with masquerade.
 """
-import json
 import tempfile
 import time
 
-from lab import Lab, UnixConnection, WireGuard, run, wait_until
+from lab import Lab, WireGuard, run, wait_until
 
 from clients import WIREGUARD_GO
 
@@ -84,14 +83,10 @@ class CulvertRouter(Router):
         return list(self.lab.culvert.pids().values())
 
     def add_peers(self, keys):
-        connection = UnixConnection(self.lab.culvert.socket)
-        for i, key in enumerate(keys):
-            connection.request("POST", "/v1/peers", json.dumps({"name": f"peer {i}", "public_key": key}),
-                               {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            text = answer.read()
-            assert answer.status == 201, f"{answer.status} {text[:200]!r}"
-        connection.close()
+        _, document, headers = self.lab.api.call("GET", "/v1/config")
+        document["peers"] += [{"id": f"bench{i}", "name": f"peer {i}", "public_key": key} for i, key in enumerate(keys)]
+        status, answer, _ = self.lab.api.call("PUT", "/v1/config", document, {"If-Match": headers["ETag"]})
+        assert status < 300, f"{status} {str(answer)[:200]}"
 
 
 class CulvertKernel(CulvertRouter):

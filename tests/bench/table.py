@@ -32,9 +32,10 @@ def markdown(head, rows):
 
 
 def series_table(results, series, routers):
-    head = [series, *routers, *(f"{a} ÷ {b}" for a, b in RATIOS)]
+    ratios = [pair for pair in RATIOS if set(pair) <= set(routers)]
+    head = [series, *routers, *(f"{a} ÷ {b}" for a, b in ratios)]
     rows = [[line, *(cell(results, series, line, router) for router in routers),
-             *(ratio(results, series, line, a, b) for a, b in RATIOS)] for line in results.lines(series)]
+             *(ratio(results, series, line, a, b) for a, b in ratios)] for line in results.lines(series)]
     text = markdown(head, rows)
     faults = [f"- {row}, {router}: failed {len(reasons)} ×: {reasons[0]}"
               for row, by_router in results.faults.get(series, {}).items() for router, reasons in by_router.items()]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What Culvert wants to reach, held against what was measured."""
 import machine
+from results import STEPS, STEPS_OF
 from rows import FLOWS, PEERS
 from table import number
 
@@ -102,5 +103,24 @@ def memory():
                      median(RESOURCES, f"{PEERS:,} peers, handshakes, /s of router CPU", router), 6000)
 
 
+def flat():
+    """A whole packet that is decrypted and written to the TUN, beside the look-ups that it needs."""
+    def cost(results, *lookups):
+        parts = [results.median(STEPS, f"{step}, ns", STEPS_OF)
+                 for step in ("decrypt 1420 B", "parse, verify, coalesce", *lookups)]
+        return None if None in parts else sum(parts)
+
+    def growth(few, many):
+        def value(results):
+            more, less = cost(results, *many), cost(results, *few)
+            return more / less if more and less else None
+        return value
+
+    few, many = (tuple(f"{step}, {n} peers" for step in ("allowed-ips", "filter")) for n in (10, 10000))
+    yield Target("cost per packet, 10,000 peers ÷ 10", growth(few, many), 1.1, least=False)
+    yield Target("cost per packet, 100,000 flows ÷ 10", growth(("flow look-up, 10 flows",),
+                                                              ("flow look-up, 100000 flows",)), 1.1, least=False)
+
+
 def judge(results):
-    return [target.judge(results) for part in (throughput, cost, packets, waiting, memory) for target in part()]
+    return [target.judge(results) for part in (throughput, cost, packets, waiting, memory, flat) for target in part()]

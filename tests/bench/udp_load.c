@@ -17,16 +17,18 @@
  * DOC: Closed loop
  *
  * A flood without end would take the processor from the router that it is to
- * measure, and most of it would be lost. So the sender keeps at most WINDOW
- * packets under way: it sees the receiver's count, as both are threads of one
- * process. What does not arrive within WRITE_OFF is written off as lost.
+ * measure, and most of it would be lost. So the sender keeps a bounded number
+ * of packets under way: it sees the receiver's count, as both are threads of
+ * one process. The bound fits the queue of a TUN, 500 packets or
+ * super-packets. What does not arrive within WRITE_OFF is written off as lost.
  *
  * udp_load SEND-FD RECEIVE-FD SIZE RUN SECONDS: the sockets are the caller's,
  * made in the namespaces between which the router stands; the sending one is
  * connected. RUN packets leave in one send (UDP_SEGMENT; 1: each by itself).
  * Prints packets sent, received in all, received in time, and the seconds.
  */
-#define WINDOW 2048
+#define WINDOW 400
+#define WINDOW_OF_RUNS 2048
 #define RUN_MAX 64
 #define BYTES_MAX 65000
 #define BATCH 32
@@ -120,6 +122,7 @@ static unsigned send_run(const struct flood *flood, uint8_t *bytes, unsigned pac
 static void flood_for(struct flood *flood, int64_t duration)
 {
 	static uint8_t bytes[BYTES_MAX];
+	const uint64_t window = flood->run > 1 ? WINDOW_OF_RUNS : WINDOW;
 	uint64_t lost = 0, seen = 0;
 	int64_t moved = clock_ns(), end = moved + duration;
 
@@ -129,7 +132,7 @@ static void flood_for(struct flood *flood, int64_t duration)
 			seen = received;
 			moved = now;
 		}
-		if (flood->sent + flood->run <= received + lost + WINDOW) {
+		if (flood->sent + flood->run <= received + lost + window) {
 			flood->sent += send_run(flood, bytes, flood->run);
 		} else if (now - moved > WRITE_OFF) {
 			lost = flood->sent - received;
