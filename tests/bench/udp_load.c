@@ -20,7 +20,8 @@
  * measure, and most of it would be lost. So the sender keeps a bounded number
  * of packets under way: it sees the receiver's count, as both are threads of
  * one process. The bound fits the queue of a TUN, 500 packets or
- * super-packets. What does not arrive within WRITE_OFF is written off as lost.
+ * super-packets. Packets have numbers: what is older than the newest that
+ * arrived is not under way any more, and after WRITE_OFF nothing is.
  *
  * udp_load SEND-FD RECEIVE-FD SIZE RUN SECONDS: the sockets are the caller's,
  * made in the namespaces between which the router stands; the sending one is
@@ -32,7 +33,7 @@
 #define RUN_MAX 64
 #define BYTES_MAX 65000
 #define BATCH 32
-#define SIZE_MIN 4
+#define SIZE_MIN 8
 #define WRITE_OFF (20 * NS_PER_MS)
 #define SETTLE (100 * NS_PER_MS)
 
@@ -41,6 +42,7 @@ struct flood {
 	size_t size;
 	unsigned run;
 	_Atomic uint64_t received;
+	_Atomic uint64_t newest; /* number of the newest packet that arrived, from 1 */
 	_Atomic bool done;
 	uint64_t sent;
 };
@@ -58,17 +60,27 @@ static void pause_ns(long ns)
 	nanosleep(&t, NULL);
 }
 
-/* How many packets of ours a buffer holds. */
-static unsigned packets_in(struct msghdr *hdr, size_t length)
+/* Counts the packets that a buffer holds. */
+static void note(struct flood *flood, struct msghdr *hdr, size_t length)
 {
+	const uint8_t *data = hdr->msg_iov->iov_base;
+	size_t segment = length;
+	uint64_t number;
+
 	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(hdr); cmsg; cmsg = CMSG_NXTHDR(hdr, cmsg)) {
-		int segment;
+		int size;
 		if (cmsg->cmsg_level != SOL_UDP || cmsg->cmsg_type != UDP_GRO)
 			continue;
-		memcpy(&segment, CMSG_DATA(cmsg), sizeof(segment));
-		return (unsigned)((length + (size_t)segment - 1) / (size_t)segment);
+		memcpy(&size, CMSG_DATA(cmsg), sizeof(size));
+		segment = (size_t)size;
 	}
-	return 1;
+	if (segment < SIZE_MIN || length < segment)
+		return;
+
+	size_t n = (length + segment - 1) / segment;
+	memcpy(&number, data + (n - 1) * segment, sizeof(number));
+	atomic_fetch_add_explicit(&flood->received, n, memory_order_relaxed);
+	atomic_store_explicit(&flood->newest, number, memory_order_relaxed);
 }
 
 static void *receive(void *arg)
@@ -89,15 +101,13 @@ static void *receive(void *arg)
 						 .msg_controllen = sizeof(control[i]) };
 		}
 		int n = recvmmsg(flood->receive_fd, messages, BATCH, MSG_WAITFORONE, NULL);
-		unsigned packets = 0;
 		for (int i = 0; i < n; i++)
-			packets += packets_in(&messages[i].msg_hdr, messages[i].msg_len);
-		atomic_fetch_add_explicit(&flood->received, packets, memory_order_relaxed);
+			note(flood, &messages[i].msg_hdr, messages[i].msg_len);
 	}
 	return NULL;
 }
 
-/* Sends what the window has room for; how many that were. */
+/* Sends one run of numbered packets; how many left. */
 static unsigned send_run(const struct flood *flood, uint8_t *bytes, unsigned packets)
 {
 	union {
@@ -107,6 +117,10 @@ static unsigned send_run(const struct flood *flood, uint8_t *bytes, unsigned pac
 	struct iovec iov = { bytes, packets * flood->size };
 	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
 
+	for (unsigned i = 0; i < packets; i++) {
+		uint64_t number = flood->sent + i + 1;
+		memcpy(bytes + i * flood->size, &number, sizeof(number));
+	}
 	if (packets > 1) {
 		uint16_t segment = (uint16_t)flood->size;
 		hdr.msg_control = control.space;
@@ -123,19 +137,19 @@ static void flood_for(struct flood *flood, int64_t duration)
 {
 	static uint8_t bytes[BYTES_MAX];
 	const uint64_t window = flood->run > 1 ? WINDOW_OF_RUNS : WINDOW;
-	uint64_t lost = 0, seen = 0;
+	uint64_t newest = 0, given_up = 0;
 	int64_t moved = clock_ns(), end = moved + duration;
 
 	for (int64_t now = moved; now < end; now = clock_ns()) {
-		uint64_t received = atomic_load_explicit(&flood->received, memory_order_relaxed);
-		if (received != seen) {
-			seen = received;
+		uint64_t seen = atomic_load_explicit(&flood->newest, memory_order_relaxed);
+		if (seen != newest) {
+			newest = seen;
 			moved = now;
 		}
-		if (flood->sent + flood->run <= received + lost + window) {
+		if (flood->sent + flood->run <= MAX(newest, given_up) + window) {
 			flood->sent += send_run(flood, bytes, flood->run);
 		} else if (now - moved > WRITE_OFF) {
-			lost = flood->sent - received;
+			given_up = flood->sent;
 			moved = now;
 		} else {
 			pause_ns(20 * NS_PER_US);
