@@ -297,7 +297,7 @@ class Lab:
                       "2001:db8:1::1/64")
             self.link(self.lan, self.router, "lan", "10.20.0.2/16", "10.20.0.1/16", "fd20::2/64", "fd20::1/64")
             self.router.run("sysctl", "-qw", f"net.ipv4.ping_group_range={ping_group}")
-            self.culvert = Culvert(self.router, ["--mode", mode, *options], user=0 if mode == "kernel" else USER,
+            self.culvert = Culvert(self.router, ["--mode", mode, *options], user=USER if mode == "netstack" else 0,
                                    wrapper=wrapper, environment=environment)
             self.api = self.culvert.api
             if start:
@@ -307,8 +307,11 @@ class Lab:
             raise
 
     def start(self):
-        self.culvert.start()
+        self.start_culvert(self.culvert)
         self.routes = [self.api.ok("POST", "/v1/routes", {"prefix": p}) for p in self.prefixes]
+
+    def start_culvert(self, culvert):
+        culvert.start()
 
     def add_space(self, name):
         space = Namespace(name)
