@@ -160,3 +160,12 @@ def test_a_changed_grant_cuts_at_once(two, change, who, address):
         wait_until(lambda: is_reset(cut[1]), "the server's reset", CUT_S)
         assert not tcp_reaches(two, client, address, port)
         assert not any(is_reset(sock) for sock in kept), "what is granted goes on"
+
+
+def test_a_cut_reaches_a_client_that_only_listens(two):
+    with connection(two, two.phone, FOR_OPS) as (mine, _):
+        mine.settimeout(DEADLINE_S)
+        take_the_tag(two)
+        with pytest.raises(ConnectionResetError):
+            while mine.recv(1000):
+                pass

@@ -110,13 +110,14 @@ def longest_gap(output, interval_s):
     return max(b - a for a, b in zip(seen, seen[1:])) * interval_s
 
 
-def test_switch_under_load(lab):
+@pytest.mark.parametrize("direction", [(), ("-R",)], ids=["up", "down"])
+def test_switch_under_load(lab, direction):
     """kernel, netstack, kernel under iperf3 and ping: flows end with an error or go on, the session is kept."""
     session = lab.laptop.handshake_at()
     ping = lab.client.start("ping", "-n", "-i", "0.05", "10.20.0.2", stdout=subprocess.PIPE, text=True)
     try:
         for mode in ("netstack", "kernel"):
-            load = Iperf(lab, "-P", "4")
+            load = Iperf(lab, "-P", "4", *direction)
             try:
                 load.carries(lab)
                 switch(lab, mode)
@@ -129,7 +130,7 @@ def test_switch_under_load(lab):
                 assert "error" in load.ends()
             finally:
                 load.close()
-            after = Iperf(lab, seconds=1)
+            after = Iperf(lab, *direction, seconds=1)
             try:
                 report = after.ends()
                 assert "error" not in report and report["end"]["sum_received"]["bytes"] > 1_000_000
@@ -154,8 +155,10 @@ def test_netstack_flows_are_reset_by_a_switch(lab):
             sock.recv(10)
 
 
-def test_kernel_flows_do_not_hang_after_a_switch(lab):
-    client, server = lab.pair()
+@pytest.mark.parametrize("address", ["10.20.0.2", "fd20::2"])
+def test_kernel_flows_do_not_hang_after_a_switch(lab, address):
+    """Not even where both ends only listen."""
+    client, server = lab.pair(address)
     switch(lab, "netstack")
     for sock in (client, server):
         sock.settimeout(DEADLINE_S)
