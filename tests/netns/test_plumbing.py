@@ -21,6 +21,9 @@ class Host(Namespace):
         self.run("ip", "address", "add", "10.20.0.1/16", "dev", "lan")
         self.run("ip", "link", "set", "far", "up")
         self.run("ip", "link", "set", "lan", "up")
+        # Both get a link-local address and its routes by and by, which nobody here is to blame for.
+        wait_until(lambda: self.run("ip", "-6", "route", "show", "table", "local").count("local fe80::") == 2,
+                   "the links to settle")
 
     def picture(self):
         return self.run("sh", "-c", "ip -br address; ip route show table all;"
