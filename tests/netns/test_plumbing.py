@@ -163,8 +163,8 @@ def test_the_supervisor_keeps_few_capabilities(start):
     with open(f"/proc/{daemon.pids()['supervisor']}/status", encoding="utf-8") as file:
         caps = int(next(line for line in file if line.startswith("CapPrm")).split()[1], 16)
     kept = {bit for bit in range(64) if caps >> bit & 1}
-    # DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_ADMIN of linux/capability.h.
-    assert kept == {1, 5, 6, 7, 8, 12, 21}
+    # DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_ADMIN, SYS_ADMIN of linux/capability.h.
+    assert kept == {1, 5, 6, 7, 8, 10, 12, 21}
 
 
 def test_only_net_admin(start):
