@@ -103,7 +103,7 @@ BUILD_PACKAGES := gcc make libc6-dev dpkg-dev ca-certificates libmicrohttpd-dev 
 	libcurl4-openssl-dev iputils-ping
 TEST_PACKAGES := sqlite3 iptables nftables clang clang-format libclang-rt-dev python3 python3-pytest python3-yaml python3-jsonschema \
 	python3-cryptography python3-nacl curl jq iproute2 iputils-ping wireguard-go wireguard-tools iperf3 nmap ncat socat \
-	procps util-linux libcap2-bin zbar-tools imagemagick librsvg2-bin libusrsctp-dev ufw dbus-daemon ethtool strace crun
+	procps util-linux libcap2-bin zbar-tools imagemagick librsvg2-bin libusrsctp-dev ufw firewalld dbus-daemon ethtool strace crun
 
 build/packages.ok: Makefile
 	@mkdir -p build && tests/packages.sh $(BUILD_PACKAGES) && touch $@

@@ -103,8 +103,6 @@ class Firewalld(Firewall):
              "input": "chain filter_INPUT of table inet firewalld"}
 
     def install(self):
-        if not shutil.which("firewalld"):
-            pytest.skip("missing: firewalld, whose package would start it on this machine")
         with open(f"{self.folder}/bus.conf", "w", encoding="utf-8") as file:
             file.write(BUS.format(folder=self.folder))
         self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/bus"}
