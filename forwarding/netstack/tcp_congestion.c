@@ -13,8 +13,7 @@
 #define RTO_MAX_US 60000000u
 /* Below that the loop's timer is coarser than the gaps that pacing would make. */
 #define PACING_RTT_MIN_US 2000u
-#define DELAY_MIN_US 4000u
-#define DELAY_ROUNDS 2
+#define GENTLE_DIVISOR 4
 #define QUANTUM_MAX 65000u
 
 void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
@@ -24,21 +23,17 @@ void congestion_init(struct tcp_recovery *r, uint32_t rtt_us)
 	r->epoch_at = MONO_NONE;
 	r->rto_us = RTO_INITIAL_US;
 	if (rtt_us)
-		congestion_on_rtt(r, rtt_us);
+		congestion_on_rtt(r, rtt_us, rtt_us);
 }
 
-/* Where the path's queue begins to fill, slow start goes on carefully (after HyStart++, RFC 9406). */
-static void watch_delay(struct tcp_recovery *r, uint32_t rtt_us)
+static uint32_t bounded(int64_t us)
 {
-	if (r->rtt_min_us == 0 || rtt_us < r->rtt_min_us)
-		r->rtt_min_us = rtt_us;
-	bool slow = rtt_us > r->rtt_min_us + MAX(r->rtt_min_us / 4, DELAY_MIN_US);
-	r->slower = slow ? MIN(r->slower + 1, DELAY_ROUNDS) : 0;
+	return (uint32_t)MIN(MAX(us, INT64_C(1)), (int64_t)RTO_MAX_US);
 }
 
-void congestion_on_rtt(struct tcp_recovery *r, int64_t rtt_us)
+void congestion_on_rtt(struct tcp_recovery *r, int64_t first_us, int64_t last_us)
 {
-	uint32_t rtt = (uint32_t)MIN(MAX(rtt_us, INT64_C(1)), (int64_t)RTO_MAX_US);
+	uint32_t rtt = bounded(first_us);
 
 	if (r->srtt_us == 0) {
 		r->srtt_us = rtt;
@@ -48,7 +43,8 @@ void congestion_on_rtt(struct tcp_recovery *r, int64_t rtt_us)
 		r->rttvar_us = (3 * r->rttvar_us + error) / 4;
 		r->srtt_us = (uint32_t)((7 * (uint64_t)r->srtt_us + rtt) / 8);
 	}
-	watch_delay(r, rtt);
+	if (r->ssthresh == UINT32_MAX)
+		hystart_on_rtt(&r->hystart, bounded(last_us), r->board.una, r->board.nxt);
 	r->rto_us = MIN(MAX(r->srtt_us + 4 * r->rttvar_us, RTO_MIN_US), RTO_MAX_US);
 }
 
@@ -83,7 +79,9 @@ static void grow_cubic(struct tcp_recovery *r, uint32_t acked, mono_t now)
 	double step = target > r->cwnd ? (MIN(target, 1.5 * r->cwnd) - r->cwnd) * share
 				       : 0.01 * share * r->mss;
 
-	r->w_friendly += 3 * (1 - BETA) / (1 + BETA) * share * r->mss;
+	/* RFC 9438, 4.3: as fast as Reno, once it has made up for shrinking by less. */
+	double alpha = r->w_friendly < r->w_prior ? 3 * (1 - BETA) / (1 + BETA) : 1;
+	r->w_friendly += alpha * share * r->mss;
 	double grown = MAX(r->cwnd + step, r->w_friendly);
 	r->cwnd = (uint32_t)MIN(grown, (double)CWND_MAX);
 }
@@ -94,15 +92,20 @@ void congestion_on_acked(struct tcp_recovery *r, uint32_t acked, uint32_t flight
 	if (2 * (uint64_t)flight < r->cwnd)
 		return;
 
-	if (r->cwnd < r->ssthresh)
-		r->cwnd = MIN(r->cwnd + (r->slower == DELAY_ROUNDS ? acked / 4 : acked), CWND_MAX);
-	else
+	if (r->cwnd >= r->ssthresh) {
 		grow_cubic(r, acked, now);
+		return;
+	}
+	bool gentle = r->hystart.phase != HYSTART_STEEP && r->ssthresh == UINT32_MAX;
+	r->cwnd = MIN(r->cwnd + (gentle ? acked / GENTLE_DIVISOR : acked), CWND_MAX);
+	if (gentle && r->hystart.phase == HYSTART_OVER)
+		r->ssthresh = r->cwnd;
 }
 
 static void reduce(struct tcp_recovery *r)
 {
 	/* Fast convergence: lost again below the last maximum, so leave room to others. */
+	r->w_prior = r->cwnd;
 	r->w_max = r->cwnd < r->w_max ? (uint32_t)(r->cwnd * (1 + BETA) / 2) : r->cwnd;
 	r->ssthresh = MAX((uint32_t)(r->cwnd * BETA), 2 * r->mss);
 	r->epoch_at = MONO_NONE;
@@ -111,7 +114,6 @@ static void reduce(struct tcp_recovery *r)
 void congestion_on_loss(struct tcp_recovery *r)
 {
 	reduce(r);
-	r->cwnd = r->ssthresh;
 }
 
 void congestion_on_timeout(struct tcp_recovery *r)
@@ -130,8 +132,11 @@ void congestion_after_idle(struct tcp_recovery *r)
 /* Bytes per second that cwnd and RTT allow, with room to probe. */
 static uint64_t pacing_rate(const struct tcp_recovery *r)
 {
-	uint64_t rate = (uint64_t)r->cwnd * 1000000 / r->srtt_us;
-	return r->cwnd < r->ssthresh ? 2 * rate : rate + rate / 5;
+	/* In recovery the window is what may leave now, ssthresh what the path is meant to carry. */
+	bool fast = r->mode == RECOVERY_FAST;
+	uint64_t window = fast ? MAX(r->cwnd, r->ssthresh) : r->cwnd;
+	uint64_t rate = window * 1000000 / r->srtt_us;
+	return window < r->ssthresh ? 2 * rate : rate + rate / 5;
 }
 
 uint32_t recovery_quantum(const struct tcp_recovery *r, mono_t now)

@@ -76,6 +76,7 @@ static void destroy(struct tcp_flow *flow)
 	tcp_chunk_release(flow);
 	tcp_charge(flow->relay, -(int64_t)flow->queue.held - flow->charged);
 	tcp_queue_release(&flow->queue);
+	recovery_release(&flow->recovery);
 	flow_remove(flow->relay->ns->flows, &flow->flow);
 	tcp_memory_give(flow);
 }

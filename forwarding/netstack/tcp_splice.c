@@ -182,7 +182,7 @@ static void resend(struct tcp_flow *flow, mono_t now)
 		if (range.right - range.left > quantum)
 			range.right = range.left + quantum;
 		range.right = tcp_output_again(flow, &range);
-		recovery_on_resent(recovery, &range);
+		recovery_on_resent(recovery, &range, now);
 		recovery_paced(recovery, range.right - range.left, now);
 	}
 }

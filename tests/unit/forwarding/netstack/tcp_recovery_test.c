@@ -2,6 +2,8 @@
 /* Recovery, congestion control and pacing over a simulated path: what arrives, and how fast. */
 #include "forwarding/netstack/tcp_recovery.h"
 
+#include "forwarding/netstack/tcp_memory.h"
+
 #include "agent/base/macros.h"
 #include "forwarding/netstack/tcp_seq.h"
 #include "tests/test.h"
@@ -73,16 +75,16 @@ static void pump(void)
 	struct seq_range range;
 	while (recovery_next(&s.sender, &range)) {
 		transmit(range.left, range.right);
-		recovery_on_resent(&s.sender, &range);
+		recovery_on_resent(&s.sender, &range, s.now);
 	}
 
 	for (;;) {
-		uint32_t left = s.total - segment_of(s.sender.nxt);
+		uint32_t left = s.total - segment_of(s.sender.board.nxt);
 		uint32_t bytes = MIN(recovery_room(&s.sender), recovery_quantum(&s.sender, s.now));
 		uint32_t segments = MIN(bytes / MSS, left);
 		if (segments == 0)
 			return;
-		uint32_t from = s.sender.nxt;
+		uint32_t from = s.sender.board.nxt;
 		transmit(from, from + segments * MSS);
 		recovery_on_sent(&s.sender, from + segments * MSS, s.now);
 		recovery_paced(&s.sender, segments * MSS, s.now);
@@ -125,11 +127,8 @@ static void step(void)
 		pump();
 	}
 	if (mono_reached(s.sender.timer_at, s.now)) {
-		enum recovery_mode mode = s.sender.mode;
-		bool probed = s.sender.probed;
+		s.timeouts += s.sender.timer == RECOVERY_RESEND;
 		CHECK(recovery_on_timeout(&s.sender, s.now));
-		s.timeouts += s.sender.mode == RECOVERY_TIMEOUT &&
-			      (mode != RECOVERY_TIMEOUT || probed == s.sender.probed);
 	}
 	pump();
 }
@@ -137,6 +136,8 @@ static void step(void)
 /* Milliseconds until all segments arrived and were acknowledged. */
 static int64_t simulate(const struct path *path, uint32_t segments, bool sack)
 {
+	static struct counters counters;
+	CHECK_EQ(tcp_memory_open(1, &counters), 0);
 	memset(&s, 0, sizeof(s));
 	s.path = *path;
 	s.total = segments;
@@ -149,10 +150,12 @@ static int64_t simulate(const struct path *path, uint32_t segments, bool sack)
 	while (s.next < s.total || s.ack_head != s.ack_tail) {
 		step();
 		CHECK(mono_sub(s.now, start) < 1200 * NS_PER_S);
-		CHECK(!seq_before(s.sender.nxt, s.sender.una));
-		CHECK(recovery_pipe(&s.sender) <= s.sender.nxt - s.sender.una);
+		CHECK(!seq_before(s.sender.board.nxt, s.sender.board.una));
+		CHECK(recovery_pipe(&s.sender) <= s.sender.board.nxt - s.sender.board.una);
 	}
-	CHECK_EQ(s.sender.una, FIRST + s.total * MSS);
+	CHECK_EQ(s.sender.board.una, FIRST + s.total * MSS);
+	recovery_release(&s.sender);
+	CHECK_EQ(tcp_memory_used(), 0);
 	return mono_sub(s.now, start) / NS_PER_MS;
 }
 
@@ -302,6 +305,79 @@ TEST(silent_peer_is_given_up)
 	CHECK(fired >= 10);
 }
 
+/* Ten segments under way, sent at 1 s; the clock stands 100 ms later. */
+static mono_t send_ten(struct tcp_recovery *r)
+{
+	static struct counters counters;
+	CHECK_EQ(tcp_memory_open(1, &counters), 0);
+	recovery_init(r, 0, MSS, true, 100000);
+	recovery_on_sent(r, 10 * MSS, (mono_t){ NS_PER_S });
+	return (mono_t){ NS_PER_S + 100 * NS_PER_MS };
+}
+
+static void resend(struct tcp_recovery *r, uint32_t left, uint32_t right, mono_t now)
+{
+	struct seq_range range;
+	CHECK(recovery_next(r, &range));
+	CHECK_EQ(range.left, left);
+	CHECK_EQ(range.right, right);
+	recovery_on_resent(r, &range, now);
+	CHECK(!recovery_next(r, &range));
+}
+
+/* RFC 3708: the path had only changed the order. */
+TEST(false_alarm_gives_the_window_back)
+{
+	struct tcp_recovery r;
+	mono_t now = send_ten(&r);
+	uint32_t window = r.cwnd;
+
+	recovery_on_ack(&r, &(struct recovery_ack){ 0, true, 1, { { MSS, 5 * MSS } } }, now);
+	CHECK_EQ(r.mode, RECOVERY_FAST);
+	resend(&r, 0, MSS, now);
+	CHECK(r.ssthresh < window);
+	now = mono_add(now, NS_PER_MS);
+	recovery_on_ack(&r, &(struct recovery_ack){ .ack = 10 * MSS }, now);
+	CHECK_EQ(r.cwnd, r.ssthresh);
+	recovery_on_ack(&r, &(struct recovery_ack){ 10 * MSS, true, 1, { { 0, MSS } } }, now);
+	CHECK_EQ(r.cwnd, window);
+	CHECK_EQ(r.rack.patience, 2);
+	recovery_release(&r);
+}
+
+/* Is the window smaller, once it is known what a probe of the tail was for? */
+static bool slower_after_probe(uint32_t n_sacks)
+{
+	struct tcp_recovery r;
+	mono_t now = send_ten(&r);
+
+	recovery_on_ack(&r, &(struct recovery_ack){ .ack = 8 * MSS }, now);
+	uint32_t window = r.cwnd;
+	now = r.timer_at;
+	CHECK_EQ(r.timer, RECOVERY_PROBE);
+	CHECK(recovery_on_timeout(&r, now));
+	resend(&r, 9 * MSS, 10 * MSS, now);
+
+	now = mono_add(now, 100 * NS_PER_MS);
+	recovery_on_ack(&r, &(struct recovery_ack){ .ack = 10 * MSS }, now);
+	CHECK(r.cwnd >= window);
+	window = r.cwnd;
+	recovery_on_sent(&r, 11 * MSS, now);
+	struct recovery_ack ack = { 11 * MSS, false, (uint8_t)n_sacks, { { 9 * MSS, 10 * MSS } } };
+	recovery_on_ack(&r, &ack, mono_add(now, 100 * NS_PER_MS));
+	CHECK(r.cwnd == r.ssthresh || r.cwnd >= window);
+	bool slower = r.cwnd < window;
+	recovery_release(&r);
+	return slower;
+}
+
+/* RFC 8985, 7.4: the loss that a probe repaired is a loss. */
+TEST(probe_that_replaced_a_loss_slows_down)
+{
+	CHECK(slower_after_probe(0));
+	CHECK(!slower_after_probe(1));
+}
+
 TEST(nonsense_is_ignored)
 {
 	struct tcp_recovery r;
@@ -311,14 +387,14 @@ TEST(nonsense_is_ignored)
 
 	struct recovery_ack ahead = { .ack = 1001 + 10 * MSS };
 	recovery_on_ack(&r, &ahead, now);
-	CHECK_EQ(r.una, 1000);
+	CHECK_EQ(r.board.una, 1000);
 	struct recovery_ack sacks = {
 		.ack = 1000,
 		.n_sacks = 3,
 		.sacks = { { 500, 900 }, { 1000 + 9 * MSS, 1000 + 11 * MSS }, { 5000, 4000 } }
 	};
 	recovery_on_ack(&r, &sacks, now);
-	CHECK_EQ(r.n_ranges, 0);
+	CHECK_EQ(r.board.sacked, 0);
 	CHECK_EQ(recovery_pipe(&r), 10 * MSS);
 }
 
