@@ -143,6 +143,11 @@ $O/tests/%: tests/%.c tests/test.h $$(call below_libs,$$*) $O/liblwip.a
 	@$(CC) $(ALL) -Iforwarding/netstack -isystem $(LWIP)/src/include -o $@ $< \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
 
+MICRO := $(patsubst tests/%.c,$O/tests/%,$(wildcard tests/bench/micro/*.c))
+$(MICRO): $O/tests/bench/%: tests/bench/%.c tests/test.h $(call below_libs,forwarding/) $O/liblwip.a
+	@mkdir -p $(@D) && echo "  cc $<"
+	@$(CC) $(ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 $O/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBS)
 	@mkdir -p $(@D) && echo "  cc $<"
@@ -170,11 +175,13 @@ bench: build/test-packages.ok build/culvert
 	@tests/bench/run
 bench-path: build/test-packages.ok build/culvert
 	@tests/bench/run path/path.py
+bench-micro: $(MICRO)
+	@tests/bench/micro/run $^
 FUZZ_SECONDS ?= 60
 fuzz: build/test-packages.ok
 	@$(MAKE) BUILD=fuzz fuzz-targets
 	@tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 FORCE:
-.PHONY: all run install clean unit libs fuzz-targets test check lint bench bench-path bench-tools fuzz FORCE
+.PHONY: all run install clean unit libs fuzz-targets test check lint bench bench-micro bench-path bench-tools fuzz FORCE
 .SECONDARY:
