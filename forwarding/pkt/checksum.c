@@ -59,7 +59,7 @@ static uint64_t lanes_fold(const struct lanes *lanes)
 }
 
 /* Fewer than 32 bytes. */
-static uint64_t add_tail(uint64_t sum, const uint8_t *at, size_t length)
+static inline uint64_t add_tail(uint64_t sum, const uint8_t *at, size_t length)
 {
 	for (; length >= 8; at += 8, length -= 8)
 		sum = add_carry(sum, load_word(at));
@@ -87,9 +87,11 @@ uint64_t checksum_add(uint64_t sum, const void *data, size_t length)
 	const uint8_t *at = data;
 	struct lanes lanes = { 0 };
 
-	for (; length >= 32; at += 32, length -= 32) {
+	/* Addresses and headers. */
+	if (length < 32)
+		return add_tail(sum, at, length);
+	for (; length >= 32; at += 32, length -= 32)
 		lanes_add(&lanes, load_pair(at), load_pair(at + 16));
-	}
 	return add_tail(add_carry(sum, lanes_fold(&lanes)), at, length);
 }
 
