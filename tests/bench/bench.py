@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """make bench: every router takes its turn in every series and round; see BENCHMARKS.md.
 
-QUICK=1 one short round · ROUNDS=n · SERIES=text[;text] and ROWS=text[;text] narrow to what has one of the texts in its
+QUICK=1: one short round. ROUNDS=n. SERIES=text[;text] and ROWS=text[;text] narrow to what has one of the texts in its
 name. Writes build/bench.md and build/bench.json.
 """
 import datetime
@@ -22,7 +22,6 @@ from clients import tool  # noqa: E402
 from load import Failed  # noqa: E402
 from lab import run  # noqa: E402
 from results import STEPS, STEPS_OF, Results  # noqa: E402
-from routers import ROUTERS  # noqa: E402
 from series import SERIES  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS") or (1 if rows.QUICK else 3))

@@ -13,7 +13,7 @@ from typing import Callable
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from lab import UnixConnection, wait_until
+from lab import UnixConnection
 
 import load
 from clients import tool
@@ -242,10 +242,11 @@ def checked(router, direction):
     return {"sha256 differs": 0}
 
 
-def tcp(streams, direction, in_quick=True):
+def tcp(streams, direction, in_quick=True, rounds_max=99):
     way = {"up": "up", "down": "down", "both": "both ways at once"}[direction]
     return Row(f"TCP {streams} stream{'s' if streams > 1 else ''} {way}",
-               functools.partial(load.tcp, streams=streams, direction=direction, seconds=SECONDS), in_quick)
+               functools.partial(load.tcp, streams=streams, direction=direction, seconds=SECONDS), in_quick,
+               rounds_max)
 
 
 def udp(size, run, direction, in_quick=True):
@@ -255,13 +256,13 @@ def udp(size, run, direction, in_quick=True):
 
 
 TCP = [tcp(1, "up"), tcp(1, "down"), tcp(4, "up"), tcp(4, "down")]
-TCP_MORE = [tcp(4, "both", False), tcp(64, "up", False), tcp(64, "down", False)]
+TCP_MORE = [tcp(4, "both", False, 2), tcp(64, "up", False, 2), tcp(64, "down", False, 2)]
 UDP = [udp(size, run, direction, run == 1)
        for size in (1400, 64) for run in (1, 64) for direction in ("up", "down")]
 CHECKED = [Row(f"bytes checked, TCP {way}", functools.partial(checked, direction=way), True, 1) for way in ("up", "down")]
 LATENCY = [Row("UDP round trip idle", functools.partial(load.round_trips, seconds=1)),
            Row("ping idle", functools.partial(load.pings, count=100 if QUICK else 250)),
-           Row("UDP round trip under load", latency_loaded, False)]
+           Row("UDP round trip under load", latency_loaded, False, 2)]
 CONNECTS = [Row(f"TCP connects, {n} at a time", functools.partial(load.connects, at_a_time=n, seconds=1), n > 1)
             for n in (1, 64)]
 RESOURCES = [Row("start", start), Row("memory idle", idle), Row(f"{FLOWS:,} idle flows", held_flows),
