@@ -36,6 +36,7 @@ struct agent_write {
 	 * audit with the write, and has a result then. NULL: nothing goes there.
 	 */
 	struct audit_entry *audit;
+	struct replay *replay; /* stored with the write, as one without its answer; NULL: none */
 	bool dry_run;
 	bool has_if_match;
 	uint64_t if_match;     /* revision from the ETag */
@@ -301,3 +302,16 @@ int agent_audit_get(struct agent *agent, int64_t number, struct audit_entry *ret
 /* The newest first, those before a number; limit at most LIST_LIMIT_MAX + 1. */
 int agent_audit_each(struct agent *agent, int64_t before, size_t limit,
 		     int (*fn)(void *ctx, const struct audit_entry *entry), void *ctx);
+
+/* --- requests that may come twice ------------------------------------------------- */
+
+/*
+ * who, key and fingerprint are looked for: 0, with its answer (body is appended
+ * to); -ENOENT: it is new; -EEXIST: the key came with something else.
+ */
+int agent_replay_find(struct agent *agent, const struct replay *wanted, struct replay *ret_found,
+		      struct buf *ret_body);
+void agent_replay_fingerprint(const char *target, const void *body, size_t length,
+			      struct wg_key *ret_fingerprint);
+/* Keeps an answer, which must hold no secrets. */
+int agent_replay_keep(struct agent *agent, const struct replay *replay, const char *body);

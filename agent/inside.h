@@ -136,6 +136,9 @@ void force_schedule(struct agent *agent, mono_t now);
 void force_on_tick(void *arg, mono_t now);
 void force_on_hostaddr(void *arg, mono_t now);
 
+/* agent_replay.c: in the write's transaction. */
+int replay_write(struct agent *agent, const struct agent_write *write);
+
 /* --- agent_audit.c --------------------------------------------------------------- */
 
 /* Adds the write's row in its transaction; changed: it has a revision of its own. */

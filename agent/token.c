@@ -99,3 +99,15 @@ int credential_parse(const struct credential_kind *kind, const char *text, char 
 	hash_secret(text + secret_at, ret_hash);
 	return 0;
 }
+
+void credential_fingerprint(const char *text, const void *bytes, size_t length,
+			    struct wg_key *ret_fingerprint)
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, (const uint8_t *)text, strlen(text) + 1);
+	if (length > 0)
+		crypto_hash_sha256_update(&state, bytes, length);
+	crypto_hash_sha256_final(&state, ret_fingerprint->b);
+}

@@ -30,3 +30,7 @@ void credential_make_id(const struct credential_kind *kind, struct id_source *id
 /* 0, or -EINVAL for what was never made by us. */
 int credential_parse(const struct credential_kind *kind, const char *text, char ret_id[ID_MAX + 1],
 		     struct wg_key *ret_hash);
+
+/* SHA-256 of a text, its terminating zero, and bytes. */
+void credential_fingerprint(const char *text, const void *bytes, size_t length,
+			    struct wg_key *ret_fingerprint);

@@ -76,7 +76,9 @@ static int publish_and_commit(struct agent *agent, const struct agent_write *wri
 		return r;
 	}
 
-	r = audit_write(agent, write, true);
+	r = replay_write(agent, write);
+	if (r == 0)
+		r = audit_write(agent, write, true);
 	if (r == 0)
 		r = store_commit(agent->store, true);
 	else
@@ -109,6 +111,8 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 
 int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
 {
+	if (result == 0 && !write->dry_run)
+		result = replay_write(agent, write);
 	if (result == 0 && !write->dry_run)
 		result = audit_write(agent, write, false);
 	if (result == 0 && !write->dry_run)

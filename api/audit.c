@@ -93,7 +93,7 @@ void audit_end(struct request *req)
 	unsigned status = req->answer.status;
 	bool refused = status == 401 || status == 403;
 
-	if (!target_is_versioned(req->target) || entry->result ||
+	if (!target_is_versioned(req->target) || entry->result || req->answer.replayed ||
 	    !(refused || (is_write(req) && !req->query.dry_run)))
 		return;
 	entry->actor = req->caller->actor;

@@ -12,6 +12,7 @@
 #include "api/connection.h"
 #include "api/guard.h"
 #include "api/problem.h"
+#include "api/replay.h"
 #include "api/server.h"
 
 /* A client has this long to read an answer. */
@@ -208,6 +209,8 @@ static void add_headers(struct MHD_Response *response, const struct request *req
 		MHD_add_response_header(response, "WWW-Authenticate", "Bearer realm=\"culvert\"");
 	if (answer->cookie[0])
 		MHD_add_response_header(response, "Set-Cookie", answer->cookie);
+	if (answer->replayed)
+		MHD_add_response_header(response, "Idempotency-Replayed", "true");
 	if (answer->retry_after_s || answer->status == 503)
 		add_retry_after(response, MAX(answer->retry_after_s, 1u));
 	if (answer->close)
@@ -326,7 +329,9 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *mhd, const
 
 	if (req->answer.status == 0 && req->body_too_large)
 		answer_too_large(req);
-	if (req->answer.status == 0)
+	if (req->answer.status == 0 && replay_begin(req)) {
 		req->route->handle(req);
+		replay_end(req);
+	}
 	return send_answer(exchange, method);
 }

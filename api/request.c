@@ -84,6 +84,7 @@ struct agent_write request_write(struct request *req)
 	return (struct agent_write){
 		.actor = &req->caller->actor,
 		.audit = &req->audit,
+		.replay = req->replay.key[0] ? &req->replay : NULL,
 		.dry_run = req->query.dry_run,
 		.may_approve = scopes_have(req->caller->scopes, SCOPE_ROUTES_APPROVE),
 	};

@@ -66,6 +66,7 @@ struct answer {
 	char cookie[256];	/* Set-Cookie; secret */
 	unsigned retry_after_s; /* 0 = no such header */
 	unsigned allow;		/* bits of enum method; 0 = no Allow header */
+	bool replayed;		/* it was given before */
 	bool close;		/* end the connection after this answer */
 };
 
@@ -90,6 +91,7 @@ struct request {
 	const struct caller *caller; /* the connection's, or identity */
 	struct caller identity;
 	struct audit_entry audit;
+	struct replay replay; /* key "": the answer is not kept */
 	const struct route_entry *route;
 	char object[ID_MAX + 1]; /* the {id} of the path, decoded */
 	bool object_fits;	 /* object is a well-formed id */

@@ -200,3 +200,15 @@ struct audit_entry {
 	uint16_t result;	/* HTTP status; 0 = not known yet */
 	bool refused;
 };
+
+/* An answer that is kept for who asks again with the same Idempotency-Key. */
+#define REPLAY_NS (INT64_C(24) * 3600 * 1000000000)
+struct replay {
+	char who[WHO_MAX + 1];
+	char key[256];
+	struct wg_key fingerprint; /* of target and body */
+	int64_t made_at;
+	uint16_t status;   /* 0 = done, but the answer is not here */
+	uint64_t revision; /* of the ETag; 0 = none */
+	char location[ID_MAX + 32];
+};

@@ -2,6 +2,8 @@
 /* Prepared statements: values in, rows out, errors as errno. */
 #include "store/db.h"
 
+#include "agent/base/buf.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -154,6 +156,12 @@ void query_take_text(struct query *q, char *ret_text, size_t size)
 	}
 	memcpy(ret_text, text, length);
 	ret_text[length] = '\0';
+}
+
+void query_take_into(struct query *q, struct buf *buf)
+{
+	if (buf_add_text(buf, take_text(q)) < 0)
+		damaged(q);
 }
 
 int query_take_name(struct query *q, const char *const names[])

@@ -60,6 +60,8 @@ int64_t query_take_int(struct query *q);
 bool query_take_bool(struct query *q);
 /* Text that does not fit is a damaged row. */
 void query_take_text(struct query *q, char *ret_text, size_t size);
+/* Text of any length; what does not fit is an error of the query. */
+void query_take_into(struct query *q, struct buf *buf);
 bool query_take_key(struct query *q, struct wg_key *ret_key); /* false: null */
 void query_take_addr(struct query *q, struct addr *ret_addr);
 void query_take_prefix(struct query *q, struct prefix *ret_prefix);

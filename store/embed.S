@@ -13,5 +13,6 @@
 	embed migration_0002, "schema/0002_policy.sql"
 	embed migration_0003, "schema/0003_tokens.sql"
 	embed migration_0004, "schema/0004_audit.sql"
+	embed migration_0005, "schema/0005_replay.sql"
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,10 +4,11 @@
 
 #include "store/db.h"
 
-extern const char migration_0001[], migration_0002[], migration_0003[], migration_0004[];
+extern const char migration_0001[], migration_0002[], migration_0003[], migration_0004[],
+	migration_0005[];
 
-static const char *const steps[] = { migration_0001, migration_0002, migration_0003,
-				     migration_0004 };
+static const char *const steps[] = { migration_0001, migration_0002, migration_0003, migration_0004,
+				     migration_0005 };
 
 int migrate_version(void)
 {

@@ -125,3 +125,10 @@ int store_audit_get(struct store *store, int64_t number, struct audit_entry *ret
 /* The newest first, those before a number. */
 int store_audit_each(struct store *store, int64_t before, size_t limit,
 		     int (*fn)(void *ctx, const struct audit_entry *entry), void *ctx);
+
+/* Answers kept for REPLAY_NS after made_at, of REPLAYS_MAX the last. body is appended to. */
+struct buf;
+int store_replay_get(struct store *store, const char *who, const char *key,
+		     struct replay *ret_replay, struct buf *body);
+/* Replaces what is there. */
+int store_replay_put(struct store *store, const struct replay *replay, const char *body);

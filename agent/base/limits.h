@@ -23,6 +23,7 @@
 #define AUDIT_WRITES_MAX 8000
 #define AUDIT_REFUSED_MAX 2000
 #define AUDIT_WAITING_MAX 64
+#define REPLAYS_MAX 4096
 
 /* Text. Characters are Unicode characters, bytes are their UTF-8. */
 #define ID_MAX 64

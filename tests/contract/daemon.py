@@ -67,9 +67,14 @@ class Daemon:
         self.port = free_port(socket.SOCK_STREAM)
         self.wg_port = free_port(socket.SOCK_DGRAM)
         self.log = open(os.path.join(self.folder, "log"), "w+", encoding="utf-8")
+        self.options = options
+        self.start()
+
+    def start(self):
+        """Starts it, also again after its end."""
         self.process = subprocess.Popen(
             [*ordinary_user(), self.binary, "run", "--state-dir", self.state, "--http", f"127.0.0.1:{self.port}",
-             "--wg-port", str(self.wg_port), *options],
+             "--wg-port", str(self.wg_port), *self.options],
             stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, cwd="/")
         self.wait_ready()
 
