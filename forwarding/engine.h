@@ -57,6 +57,18 @@ struct engine_tun {
 
 #define ENGINE_TUN_NONE ((struct engine_tun){ .fd = -1 })
 
+/*
+ * What was found of the last packet: most that follow it in a batch are of the
+ * same flow. Only what depends on nothing but the snapshot; forgotten with it.
+ */
+struct engine_memo {
+	bool has_source, has_verdict;
+	uint32_t slot;
+	struct addr source; /* that the slot may use */
+	struct filter_query query;
+	struct filter_verdict verdict;
+};
+
 /* The answer to IPC_FLOWS. */
 struct engine_flows {
 	struct flow_page page;
@@ -99,6 +111,7 @@ struct engine {
 	struct reassembly *reassembly;
 	struct filter *filter; /* NULL before the first snapshot */
 	struct returns *returns;
+	struct engine_memo memo;
 	struct backend_host host;
 	struct backend *backend;	    /* NULL where it could not be opened yet */
 	struct buf challenges;		    /* struct ipc_challenge, for the mode to come */
@@ -146,7 +159,7 @@ void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, si
  */
 void engine_judge(struct engine *engine, uint32_t slot, struct view *view, mono_t now);
 /* May the peer of slot send from the packet's source? */
-bool engine_source_allowed(const struct engine *engine, uint32_t slot, const struct view *view);
+bool engine_source_allowed(struct engine *engine, uint32_t slot, const struct view *view);
 /* backend_judge.judge: destination as the peer dialled it. */
 enum drop engine_judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
 			    const struct endpoint *destination);

@@ -170,6 +170,7 @@ static int apply(struct engine *engine, const struct snapshot *snap, mono_t now,
 {
 	struct prepared prepared = { 0 };
 
+	engine->memo = (struct engine_memo){ 0 };
 	int r = filter_new(snap, &prepared.filter);
 	if (r < 0)
 		return explain(r, ret_text, "the filter cannot be made");

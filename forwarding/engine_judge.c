@@ -16,7 +16,7 @@ enum { TCP_SYN = 0x02, TCP_ACK = 0x10 };
  * are unique.
  */
 
-bool engine_source_allowed(const struct engine *engine, uint32_t slot, const struct view *view)
+static bool source_allowed(const struct engine *engine, uint32_t slot, const struct view *view)
 {
 	struct addr source = view->source;
 
@@ -24,6 +24,20 @@ bool engine_source_allowed(const struct engine *engine, uint32_t slot, const str
 		(void)filter_map_in(engine->filter, slot, &view->source, &source);
 	return wg_source_allowed(engine->wg, slot, &source) &&
 	       filter_source(engine->filter, slot, &source);
+}
+
+bool engine_source_allowed(struct engine *engine, uint32_t slot, const struct view *view)
+{
+	struct engine_memo *memo = &engine->memo;
+
+	if (memo->has_source && memo->slot == slot && addr_equal(&memo->source, &view->source))
+		return true;
+	if (!source_allowed(engine, slot, view))
+		return false;
+	memo->has_source = true;
+	memo->slot = slot;
+	memo->source = view->source;
+	return true;
 }
 
 static void map_in(const struct engine *engine, uint32_t slot, struct view *view)
@@ -145,26 +159,37 @@ static void judge_to_peer(struct engine *engine, uint32_t slot, struct view *vie
 	send_on(engine, slot, view, to, now);
 }
 
-static void judge(const struct engine *engine, uint32_t slot, const struct view *view,
-		  struct filter_verdict *ret_verdict)
+static bool same_query(const struct filter_query *a, const struct filter_query *b)
 {
+	return a->slot == b->slot && a->protocol == b->protocol && a->port == b->port &&
+	       addr_equal(&a->destination, &b->destination);
+}
+
+static const struct filter_verdict *judge(struct engine *engine, uint32_t slot,
+					  const struct view *view)
+{
+	struct engine_memo *memo = &engine->memo;
 	const struct filter_query query = { .slot = slot,
 					    .protocol = view->protocol,
 					    .port = view->destination_port,
 					    .destination = view->destination };
-	filter_judge(engine->filter, &query, ret_verdict);
+
+	if (!memo->has_verdict || !same_query(&memo->query, &query)) {
+		filter_judge(engine->filter, &query, &memo->verdict);
+		memo->query = query;
+		memo->has_verdict = true;
+	}
+	return &memo->verdict;
 }
 
 void engine_judge(struct engine *engine, uint32_t slot, struct view *view, mono_t now)
 {
-	struct filter_verdict verdict;
-
 	map_in(engine, slot, view);
-	judge(engine, slot, view, &verdict);
-	if (verdict.drop != PASS)
-		judge_refused(engine, slot, view, verdict.drop, now);
-	else if (verdict.target == FILTER_PEER)
-		judge_to_peer(engine, slot, view, verdict.peer, now);
+	const struct filter_verdict *verdict = judge(engine, slot, view);
+	if (verdict->drop != PASS)
+		judge_refused(engine, slot, view, verdict->drop, now);
+	else if (verdict->target == FILTER_PEER)
+		judge_to_peer(engine, slot, view, verdict->peer, now);
 	else
 		engine->backend->ops->input(engine->backend, slot, view, now);
 }
