@@ -21,7 +21,7 @@
  * prefetcher guesses; the fastest round counts, as whatever else the machine
  * does only adds. Prints a line for each: its name, a tab, ns.
  */
-#define ROUNDS 9
+#define ROUNDS 25
 #define LOOKUPS 20000
 #define PEERS 10000
 #define FLOWS 100000

@@ -27,7 +27,7 @@ class Results:
     def fault(self, series, line, router):
         """Why a line has no value, or None."""
         for row, routers in self.faults.get(series, {}).items():
-            if line.startswith(row) and router in routers:
+            if line.startswith(f"{row}, ") and router in routers:
                 return routers[router][0]
         return None
 
