@@ -169,7 +169,7 @@ BENCH := $(patsubst tests/bench/%.c,build/release/bench/%,$(wildcard tests/bench
 build/release/bench/%: tests/bench/%.c $(addprefix $O/lib,fwd.a schema.a base.a lwip.a)
 	@mkdir -p $(@D) && echo "  cc $<"
 	@$(CC) $(ALL) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
-bench-tools: $(BENCH)
+bench-tools: $(BENCH) $(MICRO)
 bench: build/test-packages.ok build/culvert
 	@$(MAKE) BUILD=release bench-tools
 	@tests/bench/run

@@ -18,7 +18,6 @@ import machine  # noqa: E402
 import rows  # noqa: E402
 import table  # noqa: E402
 import targets  # noqa: E402
-from clients import tool  # noqa: E402
 from load import Failed  # noqa: E402
 from lab import run  # noqa: E402
 from results import STEPS, STEPS_OF, Results  # noqa: E402
@@ -67,12 +66,16 @@ def measure(results, series, kind, chosen):
 
 
 def steps(results):
-    """What single steps of the packet path cost, without kernel and wire."""
+    """What single steps of the packet path cost, without kernel and wire: as make bench-micro, of the cipher in use."""
     print(f"      {STEPS}", flush=True)
     try:
-        for line in run(tool("micro")).splitlines()[1:]:
-            name, ns = line.split("\t")
-            results.add(STEPS, name, STEPS_OF, {"ns": float(ns)})
+        for program in ("crypto", "lookups", "packets"):
+            for line in run(os.path.join("build/release/tests/bench/micro", program)).splitlines():
+                piece, case, ns = line.split("\t")
+                if "," in piece and not piece.startswith("* "):
+                    continue
+                piece = piece.removeprefix("* ").split(",")[0]
+                results.add(STEPS, f"{piece}, {case}", STEPS_OF, {"ns": float(ns)})
     except Exception as fault:  # pylint: disable=broad-except
         results.fail(STEPS, STEPS, STEPS_OF, reason_of(fault))
 
@@ -80,7 +83,8 @@ def steps(results):
 def measure_all(results):
     begun = time.monotonic()
     for number in range(ROUNDS):
-        if wanted("SERIES")(STEPS) and wanted("ROWS")(STEPS):
+        asked = wanted("SERIES")(STEPS) and wanted("ROWS")(STEPS) and (os.environ.get("SERIES") or not rows.QUICK)
+        if asked and number == 0:
             steps(results)
         for series in SERIES:
             chosen = series.rows_of(wanted("ROWS"), number)
