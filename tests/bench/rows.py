@@ -259,7 +259,8 @@ TCP = [tcp(1, "up"), tcp(1, "down"), tcp(4, "up"), tcp(4, "down")]
 TCP_MORE = [tcp(4, "both", False, 2), tcp(64, "up", False, 2), tcp(64, "down", False, 2)]
 UDP = [udp(size, run, direction, run == 1)
        for size in (1400, 64) for run in (1, 64) for direction in ("up", "down")]
-CHECKED = [Row(f"bytes checked, TCP {way}", functools.partial(checked, direction=way), True, 1) for way in ("up", "down")]
+CHECKED = [Row(f"bytes checked, TCP {way}", functools.partial(checked, direction=way), way == "up", 1)
+           for way in ("up", "down")]
 LATENCY = [Row("UDP round trip idle", functools.partial(load.round_trips, seconds=1)),
            Row("ping idle", functools.partial(load.pings, count=100 if QUICK else 250)),
            Row("UDP round trip under load", latency_loaded, False, 2)]
