@@ -14,6 +14,7 @@ static void set_up(struct agent *agent, const struct agent_conf *conf)
 	agent->options = conf->options;
 	agent->kernel_reasons = conf->kernel_reasons;
 	agent->current.memfd = -1;
+	agent->stats.file = -1;
 	agent->stale = true;
 	agent->started_at = loop_wall_ns();
 	agent->phase_since = agent->started_at;
@@ -41,7 +42,12 @@ int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct f
 		return write_fault(reterr, -ENOMEM);
 	set_up(agent, conf);
 
-	int r = hostaddr_read(&agent->host);
+	int r = events_init(&agent->events, (uint64_t)agent->started_at);
+	if (r < 0) {
+		agent_close(agent);
+		return write_fault(reterr, r);
+	}
+	r = hostaddr_read(&agent->host);
 	if (r < 0)
 		fault_set(reterr, r, "internal", "Cannot read this host's addresses: %s.",
 			  strerror(-r));
@@ -49,6 +55,11 @@ int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct f
 		r = store_open(conf->options->state_dir, &agent->store, reterr);
 	if (r == 0)
 		r = start_node(agent, reterr);
+	if (r == 0) {
+		r = sampling_start(agent);
+		if (r < 0)
+			write_fault(reterr, r);
+	}
 	if (r < 0) {
 		agent_close(agent);
 		return r;
@@ -72,7 +83,9 @@ void agent_close(struct agent *agent)
 	store_close(agent->store);
 	publication_release(&agent->current);
 	free(agent->active.rows);
+	sampling_stop(agent);
 	flow_counts_release(agent);
+	events_release(&agent->events);
 	free(agent);
 }
 
@@ -86,6 +99,8 @@ void agent_on_engine(struct agent *agent, const struct ipc_engine *hello, mono_t
 	agent->engine = true;
 	agent->hello = *hello;
 	agent->hello.aead[sizeof(agent->hello.aead) - 1] = '\0';
+	if (agent->current.memfd >= 0)
+		event_tell(agent, EVENT_HEALTH_CLEARED, "engine", "The engine runs again.");
 	force_refresh(agent, now);
 }
 
@@ -95,12 +110,16 @@ void agent_on_engine_lost(struct agent *agent, mono_t now)
 	agent->engine = false;
 	agent->stale = true;
 	agent->publish_error[0] = '\0';
+	event_tell(agent, EVENT_HEALTH_RAISED, "engine", "The engine ended and is started again.");
 	phase_note(agent);
 }
 
 void agent_on_event(struct agent *agent, const struct ipc_event *event, mono_t now)
 {
-	if (event->type != ENGINE_EVENT_HANDSHAKE || agent->endpoints_moved)
+	if (event->type != ENGINE_EVENT_HANDSHAKE)
+		return;
+	handshake_tell(agent, event->slot, now);
+	if (agent->endpoints_moved)
 		return;
 	agent->endpoints_moved = true;
 	force_schedule(agent, now);

@@ -8,8 +8,10 @@
 #include "agent/base/fault.h"
 #include "agent/base/mono.h"
 #include "schema/counters.h"
+#include "schema/event.h"
 #include "schema/model.h"
 #include "schema/report.h"
+#include "schema/stats.h"
 
 struct agent;
 
@@ -139,6 +141,8 @@ int agent_config_put(struct agent *agent, const struct config *config, struct ag
 		     struct fault *reterr);
 
 enum dataplane_phase { PHASE_STARTING, PHASE_RUNNING, PHASE_SWITCHING, PHASE_DEGRADED };
+extern const char *const mode_names[];	/* by enum mode, ends with NULL */
+extern const char *const phase_names[]; /* by enum dataplane_phase, the same */
 
 /* Reasons are sentences without a full stop, kept by the agent; NULL ends the list. */
 #define REASONS_MAX 8
@@ -173,6 +177,8 @@ struct agent_status {
 	int64_t started_at;
 	uint64_t peers, peers_online, routes, routes_active;
 	struct flow_sums flows;
+	uint64_t store_bytes;		 /* database and log; 0 = not known */
+	uint64_t events;		 /* that happened in this run */
 	const struct counters *counters; /* the live page; read with counter_get */
 	char aead[16];
 };
@@ -183,6 +189,32 @@ const char *agent_drop_name(unsigned drop);
 
 /* Is the store open and the engine at the store's revision? text: why not. */
 bool agent_ready(struct agent *agent, char ret_text[FAULT_TEXT_MAX]);
+
+/*
+ * What happened. The events [first, next) are kept; a reader that is behind
+ * first has missed some. Numbers hold within an epoch, which is one run.
+ */
+struct event_range {
+	uint64_t epoch, first, next;
+};
+struct event_range agent_events(const struct agent *agent);
+/* NULL: not kept, or not there yet. Valid until the loop goes on. */
+const struct event *agent_event(const struct agent *agent, uint64_t seq);
+/* fn is called when there is something new: it may only take note of that. NULL: nobody waits. */
+void agent_events_watch(struct agent *agent, void (*fn)(void *arg), void *arg);
+
+/*
+ * Traffic over time, oldest first. A sample each second for ten minutes, each
+ * minute for a day. Of a peer there is none for a time in which nothing moved;
+ * what is returned is from when on they are complete (Unix time).
+ */
+void agent_stats_node(const struct agent *agent, enum stats_resolution resolution,
+		      void (*fn)(void *ctx, const struct stats_sample *sample), void *ctx);
+int64_t agent_stats_peer(const struct agent *agent, const struct peer *peer,
+			 enum stats_resolution resolution,
+			 void (*fn)(void *ctx, const struct stats_row *row), void *ctx);
+/* The last second; false: there was none yet. Who watches the events is called for each. */
+bool agent_stats_last(const struct agent *agent, struct stats_sample *ret_sample);
 
 /* --- lifetime: for agent/control.c ----------------------------------------- */
 

@@ -17,6 +17,7 @@ static int put_node(struct config_apply *a)
 {
 	const struct node *wish = &a->config->node;
 	struct node base = a->before->node;
+	char key[KEY_TEXT_SIZE];
 	size_t first = a->reterr->n_items;
 	bool rekeyed = !key_is_zero(&wish->private_key) &&
 		       !key_equal(&wish->private_key, &base.private_key);
@@ -32,6 +33,8 @@ static int put_node(struct config_apply *a)
 	if (r == 0 && rekeyed) {
 		a->node.revision = store_next_revision(a->agent->store);
 		r = store_node_put(a->agent->store, &a->node);
+		key_format(&a->node.public_key, key);
+		event_stage(a->agent, EVENT_NODE_KEY_ROTATED, a->node.id, key);
 	}
 	key_wipe(&base.private_key);
 	return go_on(r);
@@ -185,7 +188,10 @@ static int put_config(struct config_apply *a, struct config *ret_config,
 	if (r == 0)
 		r = config_compare(a->before, ret_config, store_next_revision(agent->store),
 				   ret_change);
-	return r < 0 ? r : has_changes(ret_change);
+	if (r < 0 || !has_changes(ret_change))
+		return r;
+	event_stage(agent, EVENT_CONFIG_APPLIED, NULL, NULL);
+	return 1;
 }
 
 static int apply_once(struct config_apply *a, struct agent_write *write, struct config *ret_config,

@@ -78,9 +78,11 @@ void phase_note(struct agent *agent)
 	(void)store_dataplane_get(agent->store, &dataplane);
 
 	enum dataplane_phase phase = find_phase(agent, dataplane.desired);
-	if (phase != agent->phase)
-		agent->phase_since = loop_wall_ns();
+	if (phase == agent->phase)
+		return;
+	agent->phase_since = loop_wall_ns();
 	agent->phase = phase;
+	dataplane_tell(agent, EVENT_DATAPLANE_PHASE);
 }
 
 /* One sentence that answers "why this mode, why this phase?". */
@@ -160,5 +162,6 @@ int dataplane_change(struct agent *agent, enum mode desired)
 	dataplane.desired = desired;
 	dataplane.revision = store_next_revision(agent->store);
 	r = store_dataplane_put(agent->store, &dataplane);
+	event_stage(agent, EVENT_DATAPLANE_UPDATED, mode_names[desired], NULL);
 	return r < 0 ? r : 1;
 }

@@ -28,8 +28,14 @@ int exit_change(struct agent *agent, enum mode mode, struct exit_node *exit_node
 
 	bool changed = !exit_equal(exit_node, old);
 	exit_node->revision = changed ? store_next_revision(agent->store) : old->revision;
-	if (changed)
+	if (changed) {
 		r = store_exit_node_put(agent->store, exit_node);
+		event_stage(agent, EVENT_EXIT_NODE_UPDATED, NULL, NULL);
+	}
+	if (exit_node->enabled != old->enabled)
+		event_stage(agent,
+			    exit_node->enabled ? EVENT_EXIT_NODE_ENABLED : EVENT_EXIT_NODE_DISABLED,
+			    NULL, NULL);
 	return r < 0 ? r : changed;
 }
 

@@ -88,7 +88,12 @@ int agent_flow_cut(struct agent *agent, uint64_t id, struct fault *reterr)
 		return write_not_found(reterr, "flow", text);
 	}
 	flow_counts_forget(agent);
-	return r < 0 ? refuse(reterr, r) : 0;
+	if (r < 0)
+		return refuse(reterr, r);
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+	event_tell(agent, EVENT_FLOW_CUT, text, NULL);
+	return 0;
 }
 
 int agent_peer_of_slot(struct agent *agent, uint32_t slot, struct peer *ret_peer)

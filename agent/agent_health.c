@@ -38,10 +38,14 @@ void agent_on_health(struct agent *agent, const struct health *health)
 
 	copy.id[sizeof(copy.id) - 1] = '\0';
 	copy.text[sizeof(copy.text) - 1] = '\0';
+	bool known = find(agent, copy.id);
 	if (copy.active)
 		note(agent, &copy);
 	else
 		forget(agent, copy.id);
+	if (known != (copy.active != 0))
+		event_tell(agent, copy.active ? EVENT_HEALTH_RAISED : EVENT_HEALTH_CLEARED, copy.id,
+			   copy.text);
 }
 
 const char *agent_health(struct agent *agent, size_t i)

@@ -44,6 +44,7 @@ int node_change(struct agent *agent, const struct node *node, const struct node 
 	if (changed) {
 		next.revision = store_next_revision(agent->store);
 		r = store_node_put(agent->store, &next);
+		event_stage(agent, EVENT_NODE_UPDATED, next.id, next.name);
 	}
 	*ret_node = next;
 	key_wipe(&next.private_key);

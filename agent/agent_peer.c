@@ -66,6 +66,7 @@ static int make_peer(struct agent *agent, struct peer *peer, struct fault *reter
 	r = check_peer(agent, peer, NULL, reterr);
 	if (r == 0)
 		r = store_peer_put(agent->store, peer);
+	peer_stage(agent, NULL, peer);
 	return r < 0 ? r : 1;
 }
 
@@ -137,8 +138,10 @@ static int replace_peer(struct agent *agent, const struct peer *old, struct peer
 		return r;
 	bool changed = !peer_equal(peer, old);
 	peer->revision = changed ? store_next_revision(agent->store) : old->revision;
-	if (changed)
+	if (changed) {
 		r = store_peer_put(agent->store, peer);
+		peer_stage(agent, old, peer);
+	}
 	return r < 0 ? r : changed;
 }
 
@@ -178,10 +181,13 @@ int agent_peer_put(struct agent *agent, const char *id, const struct peer *peer,
 	return r;
 }
 
-/* Ids of the routes behind a peer. */
+/* The routes behind a peer. */
 struct via_search {
 	const char *peer_id;
-	char (*ids)[ID_MAX + 1];
+	struct via_route {
+		char id[ID_MAX + 1];
+		struct prefix prefix;
+	} * routes;
 	size_t n;
 };
 
@@ -191,12 +197,22 @@ static int find_via(void *ctx, const struct route *route)
 	if (strcmp(route->via, search->peer_id) != 0)
 		return 0;
 
-	void *ids = reallocarray(search->ids, search->n + 1, sizeof(search->ids[0]));
-	if (!ids)
+	void *routes = reallocarray(search->routes, search->n + 1, sizeof(search->routes[0]));
+	if (!routes)
 		return -ENOMEM;
-	search->ids = ids;
-	memcpy(search->ids[search->n++], route->id, sizeof(search->ids[0]));
+	search->routes = routes;
+	struct via_route *via = &search->routes[search->n++];
+	memcpy(via->id, route->id, sizeof(via->id));
+	via->prefix = route->prefix;
 	return 0;
+}
+
+static int remove_via(struct agent *agent, const struct via_route *route)
+{
+	char text[PREFIX_TEXT_SIZE];
+
+	event_stage(agent, EVENT_ROUTE_DELETED, route->id, prefix_format(&route->prefix, text));
+	return store_route_delete(agent->store, route->id);
 }
 
 /* Routes via the peer go along with cascade, else they are in the way. */
@@ -207,19 +223,20 @@ static int remove_routes_via(struct agent *agent, const char *id, bool cascade,
 
 	int r = store_route_each(agent->store, "", ROUTES_MAX, find_via, &search);
 	for (size_t i = 0; r == 0 && i < search.n; i++) {
+		const struct via_route *route = &search.routes[i];
 		if (cascade) {
-			r = store_route_delete(agent->store, search.ids[i]);
+			r = remove_via(agent, route);
 			continue;
 		}
-		memcpy(reterr->existing_id, search.ids[0], sizeof(reterr->existing_id));
-		fault_add(reterr, "", "in_use", "Route %s goes via this peer.", search.ids[i]);
+		memcpy(reterr->existing_id, search.routes[0].id, sizeof(reterr->existing_id));
+		fault_add(reterr, "", "in_use", "Route %s goes via this peer.", route->id);
 	}
 	if (r == 0 && search.n > 0 && !cascade)
 		r = fault_set(reterr, -EEXIST, "conflict",
 			      "%zu routes go via this peer; remove them first, or with it"
 			      " (cascade).",
 			      search.n);
-	free(search.ids);
+	free(search.routes);
 	return r;
 }
 
@@ -242,6 +259,7 @@ static int remove_peer(struct agent *agent, const char *id, bool cascade,
 		r = store_grant_forget(agent->store, id);
 	if (r == 0)
 		r = store_peer_delete(agent->store, id);
+	peer_stage(agent, &old, NULL);
 	return r < 0 ? r : 1;
 }
 

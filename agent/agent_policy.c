@@ -78,8 +78,10 @@ int policy_change(struct agent *agent, struct policy *policy, const struct polic
 
 	bool changed = !policy_equal(policy, old);
 	policy->revision = changed ? store_next_revision(agent->store) : old->revision;
-	if (changed)
+	if (changed) {
 		r = store_policy_put(agent->store, policy);
+		event_stage(agent, EVENT_POLICY_UPDATED, NULL, NULL);
+	}
 	return r < 0 ? r : changed;
 }
 

@@ -138,6 +138,7 @@ static int make_route(struct agent *agent, struct route *route, struct route *sc
 	r = check_route(agent, route, scratch, reterr);
 	if (r == 0)
 		r = store_route_put(agent->store, route);
+	route_stage(agent, NULL, route);
 	return r < 0 ? r : 1;
 }
 
@@ -167,6 +168,9 @@ static int replace_route(struct agent *agent, struct route *old, struct route *r
 	route->approved = route_stays_approved(write, old, route);
 	bool changed = !route_equal(route, old);
 	route->revision = changed ? store_next_revision(agent->store) : old->revision;
+
+	if (changed)
+		route_stage(agent, old, route);
 
 	/* old is not needed any more. */
 	int r = check_route(agent, route, old, reterr);
@@ -255,6 +259,8 @@ static int remove_route(struct agent *agent, const char *id, const struct agent_
 		r = write_match(write, old->revision, reterr);
 	if (r == 0)
 		r = store_route_delete(agent->store, id);
+	if (r == 0)
+		route_stage(agent, old, NULL);
 	return r < 0 ? r : 1;
 }
 

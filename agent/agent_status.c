@@ -2,6 +2,7 @@
 /* What is observed: peers, readiness, the page for people. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/inside.h"
 
@@ -89,6 +90,21 @@ static int count_objects(struct agent *agent, struct agent_status *status)
 	return 0;
 }
 
+static uint64_t file_size(const char *dir, const char *name)
+{
+	char path[512];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* SQLite's two files; see store/open.c. */
+static uint64_t store_size(const char *dir)
+{
+	return file_size(dir, "culvert.db") + file_size(dir, "culvert.db-wal");
+}
+
 int agent_status_get(struct agent *agent, struct agent_status *ret_status)
 {
 	struct agent_status status = {
@@ -96,6 +112,8 @@ int agent_status_get(struct agent *agent, struct agent_status *ret_status)
 		.started_at = agent->started_at,
 		.counters = agent->counters,
 	};
+	status.events = agent->events.next - 1;
+	status.store_bytes = store_size(agent->options->state_dir);
 	memcpy(status.aead, agent->hello.aead, sizeof(status.aead));
 
 	int r = agent_dataplane_get(agent, &status.dataplane);

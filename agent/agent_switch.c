@@ -75,9 +75,14 @@ void unfit_note(struct agent *agent)
 {
 	struct fault fault = { .problem = NULL };
 
+	bool was_unfit = agent->unfit[0] != '\0';
+
 	agent->unfit[0] = '\0';
 	if (agent->current.mode == MODE_NETSTACK && netstack_check(agent, &fault) == -EOPNOTSUPP)
 		memcpy(agent->unfit, fault.text, sizeof(agent->unfit));
+	if (was_unfit != (agent->unfit[0] != '\0'))
+		event_tell(agent, was_unfit ? EVENT_HEALTH_CLEARED : EVENT_HEALTH_RAISED,
+			   "unfit_for_mode", agent->unfit);
 }
 
 /* 1: the wish is another than before; 0: the same; negative errno. */

@@ -164,8 +164,10 @@ static int remove_others(struct work *w)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < before->n_peers; i++)
-		if (!w->kept[i])
+		if (!w->kept[i]) {
 			r = store_peer_delete(store, before->peers[i].id);
+			peer_stage(w->a->agent, &before->peers[i], NULL);
+		}
 	return r;
 }
 
@@ -220,6 +222,7 @@ static int put_one(struct work *w, size_t i)
 		return 0;
 	}
 	peer->revision = store_next_revision(agent->store);
+	peer_stage(agent, old, peer);
 	return store_peer_put(agent->store, peer);
 }
 

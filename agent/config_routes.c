@@ -72,8 +72,10 @@ static int remove_others(struct work *w)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < before->n_routes; i++)
-		if (!w->kept[i])
+		if (!w->kept[i]) {
 			r = store_route_delete(w->a->agent->store, before->routes[i].id);
+			route_stage(w->a->agent, &before->routes[i], NULL);
+		}
 	return r;
 }
 
@@ -124,6 +126,7 @@ static int put_one(struct work *w, size_t i)
 	if (w->old[i] && route_equal(w->old[i], made))
 		return 0;
 	made->revision = store_next_revision(a->agent->store);
+	route_stage(a->agent, w->old[i], made);
 	return store_route_put(a->agent->store, made);
 }
 

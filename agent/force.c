@@ -91,13 +91,16 @@ int force_next(struct agent *agent, struct publication *ret_next, struct fault *
 
 void force_adopt(struct agent *agent, const struct publication *next)
 {
-	if (agent->current.memfd < 0 || agent->current.mode != next->mode)
+	bool switched = agent->current.memfd < 0 || agent->current.mode != next->mode;
+	if (switched)
 		agent->phase_since = loop_wall_ns();
 	publication_release(&agent->current);
 	agent->current = *next;
 	agent->stale = false;
 	agent->publish_error[0] = '\0';
 	unfit_note(agent);
+	if (switched)
+		dataplane_tell(agent, EVENT_DATAPLANE_SWITCHED);
 	phase_note(agent);
 	force_schedule(agent, loop_now(agent->loop));
 }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/events.h"
 #include "agent/hostaddr.h"
 #include "agent/id.h"
 #include "agent/link.h"
 #include "agent/options.h"
 #include "agent/publish.h"
+#include "agent/stats.h"
 #include "agent/token.h"
 #include "agent/validate.h"
 #include "forwarding/forwarding.h"
@@ -53,9 +55,26 @@ struct journal {
 	struct timer timer;
 };
 
+/* What is between two samples. */
+struct sampling {
+	struct timer timer;
+	uint32_t slots; /* rows that peers have, at that revision */
+	uint64_t slots_revision;
+	uint64_t flows;
+	mono_t flows_at; /* when they are counted again */
+	bool begun;
+	struct {
+		uint64_t told;
+		mono_t next_at;
+	} refused[DROPS_MAX]; /* events of refusals, by reason */
+};
+
 struct agent {
 	struct journal journal;
 	struct flow_counts flow_counts;
+	struct events events;
+	struct stats stats;
+	struct sampling sampling;
 	struct loop *loop;
 	struct link *link;
 	const struct counters *counters;
@@ -92,6 +111,16 @@ struct agent {
 };
 
 /* --- write.c: the frame of a write ------------------------------------------ */
+
+/*
+ * Inside a write: what it does is told once it is committed. For what happens
+ * without one: events_add.
+ */
+static inline void event_stage(struct agent *agent, enum event_type type, const char *subject,
+			       const char *detail)
+{
+	events_stage(&agent->events, type, subject, detail);
+}
 
 /* Opens the transaction. 0 or an error with reterr filled. */
 int write_begin(struct agent *agent, struct agent_write *write, struct fault *reterr);
@@ -177,6 +206,19 @@ bool route_equal(const struct route *a, const struct route *b);
 bool route_stays_approved(const struct agent_write *write, const struct route *old,
 			  const struct route *route);
 
+/* --- agent_events.c --------------------------------------------------------------- */
+
+/* Inside a write: what became of a peer or route. old NULL: it was made; next NULL: removed. */
+void peer_stage(struct agent *agent, const struct peer *old, const struct peer *next);
+void route_stage(struct agent *agent, const struct route *old, const struct route *next);
+
+/* Without a write. subject, detail: see schema/events.def; NULL: none. */
+void event_tell(struct agent *agent, enum event_type type, const char *subject, const char *detail);
+/* Another phase, or another mode in force. */
+void dataplane_tell(struct agent *agent, enum event_type type);
+/* Unless it is too soon. */
+void handshake_tell(struct agent *agent, uint32_t slot, mono_t now);
+
 /* The mode that a wish comes to here. */
 enum mode mode_of_wish(const struct agent *agent, enum mode desired);
 /* 0, or -EOPNOTSUPP for a wish that cannot be met here. */
@@ -223,6 +265,12 @@ int flow_counts_sums(struct agent *agent, struct flow_sums *ret_sums);
 /* There is one less. */
 void flow_counts_forget(struct agent *agent);
 void flow_counts_release(struct agent *agent);
+
+/* --- agent_stats.c ----------------------------------------------------------------- */
+
+/* 0 or negative errno. A store that takes no file is only warned of. */
+int sampling_start(struct agent *agent);
+void sampling_stop(struct agent *agent);
 
 /* --- start.c --------------------------------------------------------------------- */
 

@@ -92,6 +92,7 @@ int start_node(struct agent *agent, struct fault *reterr)
 		return write_fault(reterr, r);
 
 	r = prepare(agent, reterr);
+	events_discard(&agent->events); /* nobody is there to hear of it */
 	if (r < 0) {
 		store_rollback(agent->store);
 		return reterr->problem ? r : write_fault(reterr, r);

@@ -32,6 +32,7 @@ int write_begin(struct agent *agent, struct agent_write *write, struct fault *re
 {
 	write->ret_created = false;
 	write->ret_revision = store_revision(agent->store);
+	events_discard(&agent->events);
 	int r = store_begin(agent->store);
 	return r < 0 ? write_fault(reterr, r) : 0;
 }
@@ -88,6 +89,7 @@ static int publish_and_commit(struct agent *agent, const struct agent_write *wri
 		force_restore(agent, r);
 		return write_fault(reterr, r);
 	}
+	events_commit(&agent->events, store_revision(agent->store));
 	force_adopt(agent, &next);
 	return 0;
 }
@@ -99,6 +101,7 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 		audit_done(agent, write, result == 0);
 	} else {
 		store_rollback(agent->store);
+		events_discard(&agent->events);
 		if (result < 0 && !reterr->problem)
 			result = write_fault(reterr, result);
 		else

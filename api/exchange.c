@@ -14,6 +14,7 @@
 #include "api/problem.h"
 #include "api/replay.h"
 #include "api/server.h"
+#include "api/stream.h"
 
 /* A client has this long to read an answer. */
 #define ANSWER_DEADLINE_S 60
@@ -26,6 +27,7 @@ struct exchange {
 	struct request request;
 	struct MHD_Connection *mhd;
 	bool begun;
+	mono_t begun_at;
 	bool target_fits;
 	size_t swallowed;
 };
@@ -47,6 +49,7 @@ void *exchange_on_target(void *cls, const char *target, struct MHD_Connection *m
 	if (!exchange)
 		return NULL;
 	exchange->mhd = mhd;
+	exchange->begun_at = loop_refresh(api->conf.loop);
 	struct request *req = &exchange->request;
 	*req = (struct request){
 		.api = api,
@@ -75,6 +78,7 @@ void exchange_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls
 		return;
 	if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		connection_await_next(exchange->request.connection);
+	stream_free(exchange->request.answer.stream);
 	buf_release_secret(&exchange->request.body);
 	buf_release_secret(&exchange->request.answer.body);
 	explicit_bzero(exchange->request.answer.cookie, sizeof(exchange->request.answer.cookie));
@@ -133,7 +137,8 @@ static bool json_is_acceptable(struct request *req)
 {
 	static const char *const types[] = { "application/json", NULL };
 
-	if (!target_is_versioned(req->target) || req->route->query & QUERY_FORMAT ||
+	if (!target_is_versioned(req->target) ||
+	    req->route->query & (QUERY_FORMAT | QUERY_EVENTS) ||
 	    accept_choose(header_value(req, "Accept"), types) >= 0)
 		return true;
 	answer_problem(req, PROBLEM_NOT_ACCEPTABLE, "This is to be had as application/json.");
@@ -258,15 +263,20 @@ static enum MHD_Result send_answer(struct exchange *exchange, const char *method
 		buf_release_secret(&answer->body);
 		answer_problem(req, PROBLEM_INTERNAL, "The answer could not be composed.");
 	}
-	/* The exchange keeps the body until on_completed. */
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		answer->body.length, answer->body.data, MHD_RESPMEM_PERSISTENT);
+	/* The exchange keeps the body, or the stream, until on_completed. */
+	struct MHD_Response *response =
+		answer->stream
+			? stream_response(answer->stream)
+			: MHD_create_response_from_buffer(answer->body.length, answer->body.data,
+							  MHD_RESPMEM_PERSISTENT);
 	if (!response)
 		return MHD_NO;
 
 	add_headers(response, req);
 	audit_end(req);
 	count_answer(&req->api->counts, req);
+	latency_note(&req->api->latency,
+		     mono_sub(loop_refresh(req->api->conf.loop), exchange->begun_at));
 	log_answer(req, method);
 	connection_set_deadline(req->connection, ANSWER_DEADLINE_S);
 	enum MHD_Result result = MHD_queue_response(exchange->mhd, answer->status, response);

@@ -131,3 +131,23 @@ bool identify(struct request *req)
 	answer_fault(req, r, &fault);
 	return false;
 }
+
+static bool is_over(int error, int64_t expires_at)
+{
+	return error == -ENOENT || (error == 0 && expires_at != 0 && expires_at <= loop_wall_ns());
+}
+
+bool identity_holds(const struct request *req)
+{
+	const struct caller *caller = req->caller;
+	struct session session = { .expires_at = 0 };
+	struct token token = { .expires_at = 0 };
+
+	if (caller->session[0] != '\0')
+		return !is_over(agent_session_get(req->agent, caller->session, &session),
+				session.expires_at);
+	if (caller->token[0] != '\0')
+		return !is_over(agent_token_get(req->agent, caller->token, &token),
+				token.expires_at);
+	return true;
+}

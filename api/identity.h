@@ -15,6 +15,8 @@
  * has been answered.
  */
 bool identify(struct request *req);
+/* Is what the request was let in by still good? For answers that take long. */
+bool identity_holds(const struct request *req);
 /* 401, which never says why. */
 void answer_unauthorized(struct request *req);
 /* Does the browser, as far as can be told, speak TLS? */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sys/resource.h>
 
+#include "api/process.h"
 #include "api/problem.h"
 #include "api/resource.h"
 #include "api/router.h"
@@ -11,6 +12,7 @@
 
 /* Series of single peers end here; the rest is counted in culvert_metrics_peers_omitted. */
 #define METRICS_PEERS_MAX 1000
+#define METRICS_ROUTES_MAX 1000
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -183,6 +185,31 @@ static void add_node(struct buf *out, struct agent *agent, const struct agent_st
 	one(out, "culvert_routes_active", "gauge", "Routes in force.", status->routes_active);
 }
 
+struct route_series {
+	struct agent *agent;
+	struct buf *out;
+};
+
+static int add_route(void *ctx, const struct route *route)
+{
+	struct route_series *series = ctx;
+	char text[PREFIX_TEXT_SIZE];
+
+	buf_printf(series->out, "culvert_route_active{route=\"%s\",prefix=\"%s\",via=\"%s\"} %d\n",
+		   route->id, prefix_format(&route->prefix, text), route->via,
+		   agent_route_state(series->agent, route) == ROUTE_ACTIVE);
+	return 0;
+}
+
+static void add_routes(struct buf *out, struct agent *agent)
+{
+	struct route_series series = { .agent = agent, .out = out };
+
+	head(out, "culvert_route_active", "gauge", "1 when the route is in force.");
+	if (agent_route_each(agent, "", METRICS_ROUTES_MAX, add_route, &series) < 0)
+		out->failed = true;
+}
+
 /* The series of peers: one buffer for each name, since a name's lines belong together. */
 struct peer_series {
 	struct agent *agent;
@@ -285,6 +312,54 @@ static void add_requests(struct buf *out, const struct http_counts *counts)
 	}
 }
 
+static void add_latency(struct buf *out, const struct latency *latency)
+{
+	uint64_t n = 0;
+
+	head(out, "culvert_http_request_duration_seconds", "histogram",
+	     "Time from the first line of a request to its answer.");
+	for (unsigned i = 0; i < LATENCIES; i++) {
+		n += latency->counts[i];
+		buf_printf(out,
+			   "culvert_http_request_duration_seconds_bucket{le=\"%g\"} %" PRIu64 "\n",
+			   (double)latency_ends_us[i] / 1e6, n);
+	}
+	n += latency->counts[LATENCIES];
+	buf_printf(out,
+		   "culvert_http_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n"
+		   "culvert_http_request_duration_seconds_sum %.6f\n"
+		   "culvert_http_request_duration_seconds_count %" PRIu64 "\n",
+		   n, (double)latency->sum_us / 1e6, n);
+}
+
+static void add_processes(struct buf *out)
+{
+	struct process_usage usage[PROCESSES_MAX];
+	unsigned n = process_usage(usage);
+	double ticks_per_s = (double)sysconf(_SC_CLK_TCK);
+
+	head(out, "culvert_process_resident_memory_bytes", "gauge",
+	     "Resident memory of each of the processes.");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(out,
+			   "culvert_process_resident_memory_bytes{process=\"%s\"} %" PRIu64 "\n",
+			   usage[i].name, usage[i].resident_bytes);
+	head(out, "culvert_process_cpu_seconds_total", "counter",
+	     "User and system time of each of the processes.");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(out, "culvert_process_cpu_seconds_total{process=\"%s\"} %.2f\n",
+			   usage[i].name, (double)usage[i].cpu_ticks / ticks_per_s);
+}
+
+static unsigned count_streams(const struct api *api)
+{
+	unsigned n = 0;
+
+	for (const struct stream *stream = api->streams.first; stream; stream = stream->next)
+		n++;
+	return n;
+}
+
 static uint64_t open_descriptors(void)
 {
 	uint64_t n = 0;
@@ -342,7 +417,15 @@ void metrics_get(struct request *req)
 	add_flows(out, &status);
 	add_drops(out, &status.counters->node);
 	add_peers(out, req->agent);
+	add_routes(out, req->agent);
 	add_requests(out, &req->api->counts);
+	add_latency(out, &req->api->latency);
+	one(out, "culvert_event_streams", "gauge", "Clients that follow the events.",
+	    count_streams(req->api));
+	one(out, "culvert_events_total", "counter", "Events that happened.", status.events);
+	one(out, "culvert_store_size_bytes", "gauge", "Size of the database and its log.",
+	    status.store_bytes);
+	add_processes(out);
 	add_process(out);
 	one(out, "process_start_time_seconds", "gauge", "Unix time of the start.",
 	    (uint64_t)(status.started_at / NS_PER_S));

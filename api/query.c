@@ -9,6 +9,7 @@
 #include "api/problem.h"
 #include "api/resource.h"
 #include "api/router.h"
+#include "api/stream.h"
 
 static bool parse_bool(const char *value, bool *ret_bool)
 {
@@ -84,6 +85,10 @@ static int take_parameter(struct query *query, unsigned allowed, const char *nam
 		fine = parse_limit(value, &query->limit);
 	else if (allowed & QUERY_LIST && strcmp(name, "cursor") == 0)
 		fine = cursor_decode(value, query->after) == 0;
+	else if (allowed & QUERY_EVENTS && strcmp(name, "types") == 0)
+		fine = event_filter_parse(value, &query->events) == 0;
+	else if (allowed & QUERY_PEER && strcmp(name, "peer") == 0)
+		fine = parse_peer(value, query->flows.peer);
 	else
 		return allowed & QUERY_FLOWS ? take_filter(&query->flows, name, value) : 0;
 	return fine ? 1 : -EINVAL;

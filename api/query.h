@@ -5,7 +5,7 @@
 #include "api/request.h"
 
 #define QUERY_NAME_SIZE 32
-#define QUERY_VALUE_SIZE 256
+#define QUERY_VALUE_SIZE 768 /* room for the name of every kind of event */
 
 /*
  * text: what follows the question mark; fills the query of req. A misspelt

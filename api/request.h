@@ -34,8 +34,10 @@ enum {
 	QUERY_DRY_RUN = 1,
 	QUERY_CASCADE = 2,
 	QUERY_FORMAT = 4,
-	QUERY_LIST = 8,	  /* limit, cursor */
-	QUERY_FLOWS = 16, /* the members of struct flow_filter */
+	QUERY_LIST = 8,	   /* limit, cursor */
+	QUERY_FLOWS = 16,  /* the members of struct flow_filter */
+	QUERY_EVENTS = 32, /* types */
+	QUERY_PEER = 64,   /* peer */
 };
 
 /* Which flows a list is to have. */
@@ -46,6 +48,13 @@ struct flow_filter {
 	enum flow_state state;	   /* FLOW_STATES = all */
 };
 
+/* Which events a stream is to tell. */
+struct event_filter {
+	bool some; /* false: all but stats */
+	bool types[EVENT_TYPES];
+	bool stats;
+};
+
 struct query {
 	bool dry_run;
 	bool cascade;
@@ -53,6 +62,7 @@ struct query {
 	size_t limit;
 	char after[ID_MAX + 1]; /* from cursor; "" = from the start */
 	struct flow_filter flows;
+	struct event_filter events;
 };
 
 struct answer {
@@ -68,6 +78,7 @@ struct answer {
 	unsigned allow;		/* bits of enum method; 0 = no Allow header */
 	bool replayed;		/* it was given before */
 	bool close;		/* end the connection after this answer */
+	struct stream *stream;	/* the body, instead of one; freed with the exchange */
 };
 
 #define REQUEST_ID_SIZE 32

@@ -12,21 +12,6 @@
 /* A page ends early once it is this long. */
 #define PAGE_BYTES_MAX (1024 * 1024)
 
-const char *const mode_names[] = {
-	[MODE_AUTO] = "auto",
-	[MODE_KERNEL] = "kernel",
-	[MODE_NETSTACK] = "netstack",
-	NULL,
-};
-
-const char *const phase_names[] = {
-	[PHASE_STARTING] = "starting",
-	[PHASE_RUNNING] = "running",
-	[PHASE_SWITCHING] = "switching",
-	[PHASE_DEGRADED] = "degraded",
-	NULL,
-};
-
 bool object_is_creatable(struct request *req)
 {
 	if (req->object_fits)

@@ -36,8 +36,6 @@ json_t *session_json(const struct session *session);
 /* The standing faults of the host, sentences. */
 json_t *health_json(struct agent *agent);
 
-extern const char *const mode_names[];
-extern const char *const phase_names[];
 extern const char *const flow_state_names[FLOW_STATES];
 
 /* Answers 422 for a path that cannot be an id; true where it can. */

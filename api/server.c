@@ -11,8 +11,6 @@
 #include "api/connection.h"
 #include "api/exchange.h"
 
-#define TCP_PER_ADDRESS_MAX 16
-
 /* Targets are decoded by the router, segment by segment: here nothing is changed. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
 {
@@ -21,7 +19,7 @@ static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
 	return strlen(text);
 }
 
-static void run_listener(struct listener *listener)
+void listener_run(struct listener *listener)
 {
 	struct loop *loop = listener->api->conf.loop;
 	unsigned MHD_LONG_LONG wait_ms;
@@ -38,13 +36,13 @@ static void on_ready(void *arg, uint32_t events, mono_t now)
 {
 	(void)events;
 	(void)now;
-	run_listener(arg);
+	listener_run(arg);
 }
 
 static void on_timer(void *arg, mono_t now)
 {
 	(void)now;
-	run_listener(arg);
+	listener_run(arg);
 }
 
 static int listener_open(struct listener *listener, struct api *api, int fd, bool tcp)
@@ -52,8 +50,8 @@ static int listener_open(struct listener *listener, struct api *api, int fd, boo
 	listener->api = api;
 	listener->tcp = tcp;
 	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, exchange_on_request, listener,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_on_request,
+		listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		tcp ? (unsigned)TCP_PER_ADDRESS_MAX : 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 		(size_t)HTTP_HEADER_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -138,6 +136,7 @@ int api_open(const struct api_conf *conf, struct api **ret_api)
 	int r = listener_open(&api->listeners[0], api, conf->socket_fd, false);
 	if (http_fd >= 0 && r == 0)
 		r = listener_open(&api->listeners[1], api, TAKE_FD(http_fd), true);
+	streams_init(api);
 	api->rates_timer.fn = on_rates_timer;
 	api->rates_timer.arg = api;
 	if (r == 0)
@@ -156,6 +155,7 @@ void api_close(struct api *api)
 	if (!api)
 		return;
 	loop_cancel_timer(api->conf.loop, &api->rates_timer);
+	streams_end(api);
 	for (size_t i = 0; i < ARRAY_SIZE(api->listeners); i++)
 		listener_close(&api->listeners[i]);
 	free(api);

@@ -6,10 +6,14 @@
 #include "api/api.h"
 #include "api/errors.h"
 #include "api/limiter.h"
+#include "api/latency.h"
 #include "api/rates.h"
 #include "api/router.h"
+#include "api/stream.h"
 
 struct MHD_Daemon;
+
+#define TCP_PER_ADDRESS_MAX 16 /* connections */
 
 /* One libmicrohttpd daemon for each, so that a full TCP side never starves the socket. */
 struct listener {
@@ -39,10 +43,15 @@ struct api {
 	uint32_t id_prefix; /* of request ids: differs between runs */
 	uint64_t n_requests;
 	struct http_counts counts;
+	struct latency latency;
 	struct errors errors;
 	struct limiter limiter;
+	struct streams streams;
 	const struct counters *counters; /* NULL until the agent told */
 	struct rates rates;
 	uint64_t rates_revision; /* at which rates.n_rows was found */
 	struct timer rates_timer;
 };
+
+/* Lets libmicrohttpd work on what is there, and sets when it wants to next. */
+void listener_run(struct listener *listener);

@@ -36,6 +36,19 @@
 #define FAULT_TEXT_MAX 240
 #define FAULT_POINTER_MAX 128
 
+/* Events. */
+#define EVENTS_KEPT 4096	    /* kept */
+#define EVENTS_STAGED_MAX 2048	    /* of one write */
+#define EVENTS_HANDSHAKE_EVERY_S 60 /* of one peer */
+#define EVENTS_HANDSHAKES_PER_S 5   /* of all */
+#define EVENTS_HANDSHAKES_BURST 100
+
+/* Statistics: samples of the node, and rows of all peers together. */
+#define STATS_SECONDS_KEPT 600
+#define STATS_MINUTES_KEPT 1440
+#define STATS_SECOND_ROWS_KEPT 131072 /* 5 MiB; 200 peers that move each second have it all */
+#define STATS_MINUTE_ROWS_KEPT 262144 /* 10 MiB; 180 that move each minute have the day */
+
 /* HTTP. */
 #define HTTP_BODY_MAX (64 * 1024)
 #define HTTP_CONNECTIONS_MAX 64

@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "description", required_argument, NULL, OPTION_DESCRIPTION },
 	{ "via", required_argument, NULL, OPTION_VIA },
 	{ "snat", required_argument, NULL, OPTION_SNAT },
+	{ "types", required_argument, NULL, OPTION_TYPES },
 	{ "map-to", required_argument, NULL, OPTION_MAP_TO },
 	{ "qr", no_argument, NULL, OPTION_QR },
 	{ "svg", no_argument, NULL, OPTION_SVG },
@@ -68,6 +69,7 @@ const char client_usage[] =
 	"  culvert token create NAME --scope SCOPE... [--expires TIME]\n"
 	"  culvert token create NAME --dashboard      a link that signs a browser in\n"
 	"  culvert token revoke TOKEN\n"
+	"  culvert events [--types TYPE,FAMILY.*...]\n"
 	"  culvert doctor\n"
 	"  culvert version\n"
 	"with\n"
@@ -80,10 +82,11 @@ const char client_usage[] =
 	"2027-01-31T12:00:00Z, or 30d, 12h, 90m from now.\n"
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict.\n";
 
-static const char *const later[] = { "config", "events", "backup", "restore", NULL };
+static const char *const later[] = { "config", "backup", "restore", NULL };
 
 static const struct command *const tables[] = { node_commands, peer_commands,	  route_commands,
-						flow_commands, diagnose_commands, token_commands };
+						flow_commands, diagnose_commands, token_commands,
+						event_commands };
 
 /* The row that the words name. ret_verbs: does the noun exist, but with another verb? */
 static const struct command *find_command(const char *noun, const char *verb, bool *ret_verbs)

@@ -21,6 +21,7 @@ enum client_option {
 	OPTION_DESCRIPTION,
 	OPTION_VIA,
 	OPTION_SNAT,
+	OPTION_TYPES,
 	OPTION_MAP_TO,
 	OPTION_QR, /* from here on without a value */
 	OPTION_SVG,
@@ -59,7 +60,7 @@ struct command {
 
 /* Rows end with noun NULL. */
 extern const struct command peer_commands[], route_commands[], node_commands[], flow_commands[],
-	diagnose_commands[], token_commands[];
+	diagnose_commands[], token_commands[], event_commands[];
 
 /* Exit statuses. */
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_DIFF, EXIT_CONFLICT };

@@ -8,6 +8,8 @@
 
 #define REPLY_MAX (16 * 1024 * 1024)
 #define TIMEOUT_S 30L
+#define SILENCE_S 30L /* of a stream, which has a heartbeat each 15 seconds */
+#define LINE_MAX_BYTES 65536
 
 static size_t take_bytes(char *data, size_t size, size_t n, void *buf)
 {
@@ -55,9 +57,6 @@ static void say_unreachable(const struct server *server, CURLcode code, struct r
 
 static void perform(CURL *curl, const struct server *server, struct reply *reply)
 {
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	if (!server->url) {
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->socket);
@@ -70,37 +69,112 @@ static void perform(CURL *curl, const struct server *server, struct reply *reply
 		say_unreachable(server, code, reply);
 }
 
-void http_send(const struct server *server, const char *method, const char *path,
-	       const json_t *body, const char *accept, struct reply *ret_reply)
+/* A handle for the URL of path; NULL: reply says that there is no memory. */
+static CURL *prepare(const struct server *server, const char *path, struct reply *ret_reply)
 {
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct curl_slist *headers = make_headers(server, body, accept);
 	struct buf url;
 
 	*ret_reply = (struct reply){ .status = 0 };
 	buf_init(&ret_reply->body, REPLY_MAX);
 	buf_init(&url, 8192);
 	buf_printf(&url, "%s%s", server->url ? server->url : "http://localhost", path);
-	CURL *curl = curl_easy_init();
-	if (!curl || url.failed) {
-		snprintf(ret_reply->error, sizeof(ret_reply->error), "Out of memory.");
-	} else {
+	CURL *curl = url.failed ? NULL : curl_easy_init();
+	if (curl)
 		curl_easy_setopt(curl, CURLOPT_URL, url.data);
+	else
+		snprintf(ret_reply->error, sizeof(ret_reply->error), "Out of memory.");
+	buf_release(&url);
+	return curl;
+}
+
+static void parse_body(struct reply *reply)
+{
+	if (reply->body.data)
+		reply->json = json_loadb(reply->body.data, reply->body.length, 0, NULL);
+}
+
+void http_send(const struct server *server, const char *method, const char *path,
+	       const json_t *body, const char *accept, struct reply *ret_reply)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct curl_slist *headers = make_headers(server, body, accept);
+
+	CURL *curl = prepare(server, path, ret_reply);
+	if (curl) {
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+		curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+		curl_easy_setopt(curl, CURLOPT_WRITEDATA, &ret_reply->body);
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
 		if (text)
 			curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
 		perform(curl, server, ret_reply);
 	}
 
-	if (ret_reply->body.data)
-		ret_reply->json = json_loadb(ret_reply->body.data, ret_reply->body.length, 0, NULL);
+	parse_body(ret_reply);
 	curl_easy_cleanup(curl);
 	curl_slist_free_all(headers);
-	buf_release(&url);
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);
+}
+
+/* A stream that is being read. */
+struct reading {
+	CURL *curl;
+	struct reply *reply;
+	struct buf line; /* what has come of the next one */
+	bool (*on_line)(void *ctx, const char *line);
+	void *ctx;
+};
+
+/* All but a stream is kept, for the complaint. */
+static size_t take_lines(char *data, size_t size, size_t n, void *arg)
+{
+	struct reading *reading = arg;
+	long status = 0;
+
+	curl_easy_getinfo(reading->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return take_bytes(data, size, n, &reading->reply->body);
+	for (size_t i = 0; i < size * n; i++) {
+		if (data[i] != '\n') {
+			buf_add(&reading->line, data + i, 1);
+			continue;
+		}
+		bool go_on = !reading->line.failed &&
+			     reading->on_line(reading->ctx,
+					      reading->line.data ? reading->line.data : "");
+		buf_release(&reading->line);
+		if (!go_on)
+			return 0;
+	}
+	return size * n;
+}
+
+void http_follow(const struct server *server, const char *path, const char *last_event_id,
+		 bool (*on_line)(void *ctx, const char *line), void *ctx, struct reply *ret_reply)
+{
+	struct reading reading = { .reply = ret_reply, .on_line = on_line, .ctx = ctx };
+	struct curl_slist *headers = make_headers(server, NULL, "text/event-stream");
+
+	if (last_event_id)
+		headers = add_header(headers, "Last-Event-ID", last_event_id);
+	buf_init(&reading.line, LINE_MAX_BYTES);
+	reading.curl = prepare(server, path, ret_reply);
+	if (reading.curl) {
+		curl_easy_setopt(reading.curl, CURLOPT_HTTPHEADER, headers);
+		curl_easy_setopt(reading.curl, CURLOPT_WRITEFUNCTION, take_lines);
+		curl_easy_setopt(reading.curl, CURLOPT_WRITEDATA, &reading);
+		curl_easy_setopt(reading.curl, CURLOPT_CONNECTTIMEOUT, TIMEOUT_S);
+		curl_easy_setopt(reading.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(reading.curl, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+		perform(reading.curl, server, ret_reply);
+	}
+	parse_body(ret_reply);
+	curl_easy_cleanup(reading.curl);
+	curl_slist_free_all(headers);
+	buf_release(&reading.line);
 }
 
 void reply_release(struct reply *reply)

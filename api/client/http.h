@@ -24,6 +24,13 @@ struct reply {
 /* body: NULL for none. accept: NULL for JSON. path: from "/v1", encoded. */
 void http_send(const struct server *server, const char *method, const char *path,
 	       const json_t *body, const char *accept, struct reply *ret_reply);
+/*
+ * Reads server-sent events line by line until the stream ends or on_line says
+ * so (false). last_event_id: where to go on, NULL: from now. ret_reply: status
+ * 0 where the daemon could not be reached or the connection broke.
+ */
+void http_follow(const struct server *server, const char *path, const char *last_event_id,
+		 bool (*on_line)(void *ctx, const char *line), void *ctx, struct reply *ret_reply);
 void reply_release(struct reply *reply);
 /* Was the request carried out? */
 bool reply_is_good(const struct reply *reply);

@@ -133,6 +133,10 @@ class Daemon:
                 self.process.wait()
         self.process.stdout.close()
 
+    def restart(self):
+        self.close()
+        self.start()
+
     def remove(self):
         self.close()
         self.log.close()

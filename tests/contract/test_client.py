@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
-from daemon import CULVERT
+from daemon import CULVERT, Daemon
 
 OK, ERROR, USAGE, CONFLICT = 0, 1, 2, 4
 
@@ -143,7 +144,7 @@ def test_mode(culvert):
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["peer"], ["peer", "nonsense"], ["peer", "add"], ["peer", "add", "a", "b"], ["status", "x"],
     ["status", "--qr"], ["peer", "list", "--nonsense"], ["-o", "xml", "status"], ["route", "add", "10.0.0.0/8", "--qr"], ["peer", "add", "a", "--keepalive", "soon"],
-    ["token"], ["token", "create"], ["config", "show"], ["events"], ["backup"], ["restore"], ["flow"], ["flow", "kill"], ["flow", "list", "x"],
+    ["token"], ["token", "create"], ["config", "show"], ["backup"], ["restore"], ["flow"], ["flow", "kill"], ["flow", "list", "x"],
     ["doctor", "x"], ["explain"], ["explain", "laptop"], ["mode", "auto", "--via", "x"],
 ])
 def test_wrong_usage(culvert, words):
@@ -152,7 +153,7 @@ def test_wrong_usage(culvert, words):
 
 
 def test_what_comes_later_says_so(culvert):
-    assert "not part of this version yet" in culvert("events", status=USAGE).stderr
+    assert "not part of this version yet" in culvert("backup", status=USAGE).stderr
 
 
 def test_version_and_help(daemon):
@@ -173,3 +174,42 @@ def test_no_daemon():
 def test_over_tcp_there_is_no_way_in_yet(daemon):
     done = daemon.client("--url", f"http://127.0.0.1:{daemon.port}", "status", env={"CULVERT_TOKEN": "cvt_x"})
     assert done.returncode == ERROR and "Credential needed" in done.stderr
+
+
+def test_events_are_followed_over_restarts():
+    """What happens while the client is away, or the daemon, is told by the next connection."""
+    daemon = Daemon()
+    follower = subprocess.Popen([daemon.binary, "--api-socket", daemon.socket, "events", "--types", "peer.*", "-o", "json"],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        # The first event tells that the stream is there.
+        made = 0
+        reader = threading.Thread(target=lambda: seen_lines.append(follower.stdout.readline()))
+        seen_lines = []
+        reader.start()
+        while reader.is_alive():
+            daemon.call("POST", "/v1/peers", {"name": f"first-{made}"})
+            made += 1
+            reader.join(0.05)
+        seen = json.loads(seen_lines[0])
+        assert seen["type"] == "peer.created" and seen["data"]["name"].startswith("first-")
+        daemon.restart()
+        assert "trying again" in follower.stderr.readline()
+        for line in follower.stdout:
+            event = json.loads(line)
+            if event["type"] == "resync":
+                break
+            assert event["type"] == "peer.created"
+        daemon.call("POST", "/v1/peers", {"name": "second"})
+        assert json.loads(follower.stdout.readline())["data"]["name"] == "second"
+    finally:
+        follower.kill()
+        follower.communicate()
+        daemon.remove()
+
+
+def test_events_that_cannot_be_followed(daemon):
+    done = daemon.client("events", "--types", "nonsense")
+    assert done.returncode == 1 and "types" in done.stderr
+    done = daemon.client("events", "--api-socket", "/nowhere/api.sock")
+    assert done.returncode == 1 and "does not answer" in done.stderr

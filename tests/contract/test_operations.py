@@ -2,6 +2,7 @@
 """Every operation and every answer that openapi.yaml documents for it."""
 import itertools
 import json
+import re
 import subprocess
 
 import pytest
@@ -497,6 +498,29 @@ def test_sessions(call, daemon):
     assert call("GET", "/v1/sessions/{id}", id=session["id"]).status == 404
 
 
+def test_events(daemon):
+    """What follows the head has no end: tests/contract/test_events.py reads it."""
+    with daemon.connect() as s:
+        s.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert s.recv(100).startswith(b"HTTP/1.1 200 ")
+    spec.SEEN.add(("GET", "/v1/events", "200"))
+
+
+def test_stats(call, daemon):
+    with daemon.connect() as s:
+        # After the second second there is a sample.
+        s.sendall(b"GET /v1/events?types=stats HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        heard = b""
+        while heard.count(b"event: stats") < 2:
+            heard += s.recv(4096)
+    stats = call("GET", "/v1/stats").json
+    assert stats["peer"] is None and stats["seconds"] and "drops" in stats["seconds"][-1]
+    stats = call("GET", "/v1/stats", query="?peer=one").json
+    assert (stats["peer"], stats["seconds"], stats["minutes"]) == ("one", [], [])
+    assert call("GET", "/v1/stats", query="?peer=none").status == 404
+    assert call("GET", "/v1/stats", query="?peer=").status == 400
+
+
 def test_doctor(call):
     checks = call("GET", "/v1/doctor").json["checks"]
     assert checks and len({c["id"] for c in checks}) == len(checks)
@@ -546,7 +570,7 @@ def test_metrics(call):
             assert name not in names, "the lines of one metric belong together"
             names.add(name)
         elif not line.startswith("#"):
-            assert line.split("{")[0].split(" ")[0] in names, line
+            assert re.sub("_(bucket|sum|count)$", "", re.split("[{ ]", line)[0]) in names, line
             float(line.rsplit(" ", 1)[1])
     assert {"culvert_dropped_packets_total", "culvert_peer_info", "culvert_flows_active", "culvert_health_faults", "culvert_http_requests_total",
             "process_resident_memory_bytes", "process_cpu_seconds_total"} <= names

@@ -37,6 +37,11 @@ def test_problems(catalogue):
         assert f"`{problem['slug']}`" in text or problem["status"] == 405, problem
 
 
+def test_events(catalogue):
+    documented = spec.DOCUMENT["components"]["schemas"]["EventType"]["enum"]
+    assert documented == [*catalogue["events"], "resync", "stats"]
+
+
 def compare(schema, fields, where):
     properties = schema["properties"]
     assert set(properties) == set(fields), where

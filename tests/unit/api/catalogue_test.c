@@ -16,6 +16,8 @@ static json_t *query_json(unsigned query)
 		{ QUERY_CASCADE, { "cascade" } },
 		{ QUERY_FORMAT, { "format" } },
 		{ QUERY_LIST, { "limit", "cursor" } },
+		{ QUERY_EVENTS, { "types" } },
+		{ QUERY_PEER, { "peer" } },
 		{ QUERY_FLOWS, { "peer", "protocol", "destination", "state" } },
 	};
 	json_t *list = json_array();
@@ -86,6 +88,15 @@ static json_t *problems_json(void)
 	return list;
 }
 
+static json_t *events_json(void)
+{
+	json_t *events = json_array();
+
+	for (size_t i = 0; i < EVENT_TYPES; i++)
+		json_array_append_new(events, json_string(event_kinds[i].name));
+	return events;
+}
+
 static json_t *scopes_json(void)
 {
 	json_t *list = json_array();
@@ -98,13 +109,14 @@ static json_t *scopes_json(void)
 TEST(catalogue)
 {
 	json_t *json = json_pack(
-		"{s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}", "routes",
-		routes_json(), "problems", problems_json(), "scopes", scopes_json(), "fields",
-		"Node", fields_json(node_fields), "Peer", fields_json(peer_fields), "Route",
-		fields_json(route_fields), "ExitNode", fields_json(exit_node_fields), "Dataplane",
-		fields_json(dataplane_fields), "Policy", fields_json(policy_fields), "Rule",
-		fields_json(rule_fields), "Explain", fields_json(explain_fields), "Token",
-		fields_json(token_fields), "Session", fields_json(session_fields));
+		"{s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}",
+		"routes", routes_json(), "problems", problems_json(), "scopes", scopes_json(),
+		"events", events_json(), "fields", "Node", fields_json(node_fields), "Peer",
+		fields_json(peer_fields), "Route", fields_json(route_fields), "ExitNode",
+		fields_json(exit_node_fields), "Dataplane", fields_json(dataplane_fields), "Policy",
+		fields_json(policy_fields), "Rule", fields_json(rule_fields), "Explain",
+		fields_json(explain_fields), "Token", fields_json(token_fields), "Session",
+		fields_json(session_fields));
 	char *text = json_dumps(json, JSON_COMPACT);
 
 	printf("# catalogue %s\n", text);

@@ -14,6 +14,7 @@
 #define FAKE_FLOWS 600
 #define FAKE_TOKENS 8
 #define FAKE_AUDIT 600
+#define FAKE_EVENTS 64
 
 struct agent {
 	uint64_t revision;
@@ -38,6 +39,11 @@ struct agent {
 	const char *health; /* NULL: none */
 	struct counters counters;
 	bool not_ready;
+	struct event events[FAKE_EVENTS]; /* a ring */
+	uint64_t n_events;
+	struct stats_sample sample;
+	void (*on_event)(void *arg);
+	void *on_event_arg;
 	unsigned n_writes; /* real ones, that is without dry_run */
 	unsigned n_made;
 };
@@ -746,4 +752,50 @@ int agent_replay_keep(struct agent *agent, const struct replay *replay, const ch
 {
 	(void)agent, (void)replay, (void)body;
 	return 0;
+}
+
+struct event_range agent_events(const struct agent *agent)
+{
+	uint64_t n = agent->n_events;
+	return (struct event_range){ .epoch = 7,
+				     .first = n > FAKE_EVENTS ? n - FAKE_EVENTS + 1 : 1,
+				     .next = n + 1 };
+}
+
+const struct event *agent_event(const struct agent *agent, uint64_t seq)
+{
+	struct event_range range = agent_events(agent);
+	return seq >= range.first && seq < range.next ? &agent->events[(seq - 1) % FAKE_EVENTS]
+						      : NULL;
+}
+
+void agent_events_watch(struct agent *agent, void (*fn)(void *arg), void *arg)
+{
+	agent->on_event = fn;
+	agent->on_event_arg = arg;
+}
+
+bool agent_stats_last(const struct agent *agent, struct stats_sample *ret_sample)
+{
+	*ret_sample = agent->sample;
+	return agent->sample.at_s != 0;
+}
+
+void agent_stats_node(const struct agent *agent, enum stats_resolution resolution,
+		      void (*fn)(void *ctx, const struct stats_sample *sample), void *ctx)
+{
+	(void)resolution;
+	fn(ctx, &agent->sample);
+	fn(ctx, &agent->sample);
+}
+
+int64_t agent_stats_peer(const struct agent *agent, const struct peer *peer,
+			 enum stats_resolution resolution,
+			 void (*fn)(void *ctx, const struct stats_row *row), void *ctx)
+{
+	const struct stats_row row = { .at_s = 1, .slot = peer->slot, .receive_bytes = 5 };
+	(void)agent;
+	if (resolution == STATS_SECONDS)
+		fn(ctx, &row);
+	return 1;
 }
