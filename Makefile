@@ -31,7 +31,7 @@ else ifeq ($(origin CC),default)
 CC := gcc
 endif
 ALL := $(STD) $(WARN) $(MODE) -MMD -MP
-LDLIBS := -lmicrohttpd -ljansson -lcurl -lqrcodegen -lsqlite3 -lmnl -lnftables -lcrypto -lsodium -lIPSec_MB
+LDLIBS := -lmicrohttpd -lgnutls -ljansson -lcurl -lqrcodegen -lsqlite3 -lmnl -lnftables -lcrypto -lsodium -lIPSec_MB
 
 # --- what is built -----------------------------------------------------------
 LWIP := build/lwip
@@ -98,7 +98,7 @@ $O/api/embed.o: openapi.yaml $(wildcard api/dashboard/*)
 -include $(shell test -d $O && find $O -name '*.d')
 
 # --- packages and lwIP -------------------------------------------------------
-BUILD_PACKAGES := gcc make libc6-dev dpkg-dev ca-certificates libmicrohttpd-dev libjansson-dev libsodium-dev \
+BUILD_PACKAGES := gcc make libc6-dev dpkg-dev ca-certificates libmicrohttpd-dev libgnutls28-dev libjansson-dev libsodium-dev \
 	libmnl-dev libnftables-dev libsqlite3-dev libssl-dev libipsec-mb-dev libqrcodegen-dev \
 	libcurl4-openssl-dev iputils-ping
 TEST_PACKAGES := sqlite3 iptables nftables clang clang-format libclang-rt-dev python3 python3-pytest python3-yaml python3-jsonschema \

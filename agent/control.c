@@ -41,7 +41,7 @@ static int ready_line(struct control *c, char *line, size_t size)
 
 	char address[ENDPOINT_TEXT_SIZE], http[ENDPOINT_TEXT_SIZE + 8] = "off";
 	if (o->http)
-		snprintf(http, sizeof(http), "http://%s",
+		snprintf(http, sizeof(http), "%s://%s", o->tls_cert[0] ? "https" : "http",
 			 endpoint_format(&o->http_address, address));
 	snprintf(line, size, "culvert ready: api=%s http=%s wg=%u mode=%s (%s)", o->api_socket,
 		 http, node.listen_port, mode_name(dataplane.actual), dataplane.reason);
@@ -102,6 +102,16 @@ static void on_health(void *ctx, const struct health *health, mono_t now)
 	agent_on_health(c->agent, health);
 }
 
+static void on_tls(void *ctx, int fd)
+{
+	struct control *c = ctx;
+	struct fault fault = { 0 };
+	if (api_set_tls(c->api, fd, &fault) < 0)
+		log_error("TLS: %s", fault.text);
+	else
+		log_info("the API shows the certificate as it is now");
+}
+
 static void on_stop(void *ctx, mono_t now)
 {
 	struct control *c = ctx;
@@ -127,6 +137,7 @@ static int open_link(struct control *c)
 		.on_engine_lost = on_engine_lost,
 		.on_event = on_event,
 		.on_health = on_health,
+		.on_tls = on_tls,
 		.on_stop = on_stop,
 	};
 	int r = map_counters(c);
@@ -167,6 +178,8 @@ static int open_api(struct control *c)
 		.http_address = c->boot->options->http_address,
 		.owner = c->boot->owner,
 		.metrics_open = c->boot->options->metrics_open,
+		.tls = c->boot->options->tls_cert[0] != '\0',
+		.behind_proxy = c->boot->options->behind_proxy,
 	};
 	int r = api_open(&conf, &c->api);
 	if (r < 0)

@@ -27,6 +27,7 @@ struct news {
 	size_t n_events;
 	struct health healths[HEALTHS_MAX];
 	size_t n_healths;
+	int tls_fd; /* -1: none */
 	bool stop;
 };
 
@@ -130,6 +131,12 @@ static void take_health(struct news *news, const struct ipc_message *m)
 	health->id[sizeof(health->id) - 1] = health->text[sizeof(health->text) - 1] = '\0';
 }
 
+static void take_tls(struct news *news, struct ipc_message *m)
+{
+	closep(&news->tls_fd);
+	news->tls_fd = TAKE_FD(m->fds[0]);
+}
+
 /* Both return false for a message that the other side must not send: the channel is of no use. */
 static bool note_supervisor(struct link *link, struct ipc_message *m)
 {
@@ -138,6 +145,8 @@ static bool note_supervisor(struct link *link, struct ipc_message *m)
 		return take_engine(link, m);
 	if (m->header.type == IPC_STOP && length == 0)
 		link->news.stop = true;
+	else if (m->header.type == IPC_TLS && length == 0 && m->n_fds == 1)
+		take_tls(&link->news, m);
 	else if (m->header.type == IPC_HEALTH && length == sizeof(struct health))
 		take_health(&link->news, m);
 	else if (is_answer(m))
@@ -194,7 +203,7 @@ static void receive_engine(struct link *link)
 static bool has_news(const struct news *news)
 {
 	return news->lost || news->has_hello || news->n_events > 0 || news->n_healths > 0 ||
-	       news->stop;
+	       news->tls_fd >= 0 || news->stop;
 }
 
 static void deliver(struct link *link, mono_t now)
@@ -205,7 +214,11 @@ static void deliver(struct link *link, mono_t now)
 	/* A handler that publishes makes new ones, which the timer delivers. */
 	link->news.lost = link->news.has_hello = link->news.stop = false;
 	link->news.n_events = link->news.n_healths = 0;
+	link->news.tls_fd = -1;
 
+	if (news.tls_fd >= 0 && h->on_tls)
+		h->on_tls(h->ctx, news.tls_fd);
+	closep(&news.tls_fd);
 	if (news.lost)
 		h->on_engine_lost(h->ctx, now);
 	if (news.has_hello && link->engine_fd >= 0)
@@ -248,7 +261,7 @@ int link_open(struct loop *loop, int supervisor_fd, const struct link_handlers *
 
 	link->loop = loop;
 	link->handlers = *handlers;
-	link->engine_fd = -1;
+	link->engine_fd = link->news.tls_fd = -1;
 	link->supervisor_fd = supervisor_fd;
 	link->supervisor_watch = (struct watch){ .fn = on_supervisor, .arg = link };
 	link->engine_watch = (struct watch){ .fn = on_engine, .arg = link };
@@ -270,6 +283,7 @@ void link_close(struct link *link)
 	loop_cancel_timer(link->loop, &link->deliver_timer);
 	lose_engine(link);
 	lose_supervisor(link);
+	closep(&link->news.tls_fd);
 	free(link);
 }
 

@@ -18,6 +18,8 @@ struct link_handlers {
 	void (*on_event)(void *ctx, const struct ipc_event *event, mono_t now);
 	/* The supervisor noticed something about the host. May be NULL. */
 	void (*on_health)(void *ctx, const struct health *health, mono_t now);
+	/* Certificate and key of the API, new ones too; fd stays the link's. May be NULL. */
+	void (*on_tls)(void *ctx, int fd);
 	void (*on_stop)(void *ctx, mono_t now);
 };
 

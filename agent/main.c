@@ -19,6 +19,8 @@
 #include "agent/pinger.h"
 #include "agent/statedir.h"
 #include "agent/supervisor.h"
+#include "agent/tlspair.h"
+#include "api/api.h"
 #include "api/client/client.h"
 #include "forwarding/forwarding.h"
 #include "forwarding/plumbing.h"
@@ -31,6 +33,7 @@ struct host {
 	int lock_fd;
 	int socket_fd;
 	int http_fd;
+	int tls_fd;
 	int counters_fd; /* for reading only */
 	struct counters *counters;
 	int raw_icmp_fd, raw_icmp6_fd;
@@ -115,6 +118,20 @@ static int open_api_sockets(struct host *host, const struct options *options)
 	return r;
 }
 
+/* Before anything is touched: a wrong file is wrong usage. */
+static int open_tls(struct host *host, const struct options *options)
+{
+	struct fault fault = { 0 };
+	if (options->tls_cert[0] == '\0')
+		return 0;
+	int r = tlspair_read(options->tls_cert, options->tls_key, &host->tls_fd, &fault);
+	if (r == 0)
+		r = api_tls_check(host->tls_fd, &fault);
+	if (r < 0)
+		log_error("TLS: %s", fault.text);
+	return r;
+}
+
 static int open_state(struct host *host, const struct options *options)
 {
 	struct fault fault = { 0 };
@@ -143,6 +160,8 @@ static int supervise(const struct host *host, const struct options *options,
 			     .owner = host->who.uid,
 			     .options = options,
 			     .kernel_reasons = kernel_reasons },
+		.tls_fd = host->tls_fd,
+		.tls_check = api_tls_check,
 		.who = host->who,
 		.state_dir = options->state_dir,
 		.lock_fd = host->lock_fd,
@@ -172,6 +191,7 @@ static int run(const struct options *options)
 	static struct host host = { .lock_fd = -1,
 				    .socket_fd = -1,
 				    .http_fd = -1,
+				    .tls_fd = -1,
 				    .counters_fd = -1,
 				    .raw_icmp_fd = -1,
 				    .raw_icmp6_fd = -1 };
@@ -179,6 +199,8 @@ static int run(const struct options *options)
 	if (!mode_is_possible(options, kernel_reasons))
 		return EXIT_FAILURE;
 
+	if (open_tls(&host, options) < 0)
+		return EXIT_USAGE;
 	identity_find(&host.who);
 	if (open_state(&host, options) < 0)
 		return EXIT_STATE;

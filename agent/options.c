@@ -24,6 +24,8 @@ const char options_usage[] =
 	"  --http ADDR:PORT        the API over TCP (127.0.0.1:8080)\n"
 	"  --no-http               the API on the unix socket only\n"
 	"  --behind-proxy          allow --http on an address that others can reach\n"
+	"  --tls-cert FILE         the API over TCP speaks TLS with this certificate chain (PEM);\n"
+	"  --tls-key FILE          and this is its key. SIGHUP reads both again\n"
 	"  --wg-port PORT          UDP port of WireGuard (51820)\n"
 	"  --mode MODE             auto, kernel or netstack (auto)\n"
 	"  --node-address CIDR     address of this router in the tunnel; may be repeated\n"
@@ -107,12 +109,14 @@ static int on_behind_proxy(struct parse *p, const char *name, const char *value)
 	return 0;
 }
 
-static int on_tls(struct parse *p, const char *name, const char *value)
+static int on_tls_cert(struct parse *p, const char *name, const char *value)
 {
-	(void)value;
-	return refuse(p,
-		      "%s: this version does not speak TLS itself; use a proxy and --behind-proxy",
-		      name);
+	return take_path(p, name, value, p->options->tls_cert, sizeof(p->options->tls_cert));
+}
+
+static int on_tls_key(struct parse *p, const char *name, const char *value)
+{
+	return take_path(p, name, value, p->options->tls_key, sizeof(p->options->tls_key));
 }
 
 static int parse_port(const char *text, uint16_t *ret_port)
@@ -224,8 +228,8 @@ static const struct option_row {
 	{ "--http", true, on_http },
 	{ "--no-http", false, on_no_http },
 	{ "--behind-proxy", false, on_behind_proxy },
-	{ "--tls-cert", true, on_tls },
-	{ "--tls-key", true, on_tls },
+	{ "--tls-cert", true, on_tls_cert },
+	{ "--tls-key", true, on_tls_key },
 	{ "--wg-port", true, on_wg_port },
 	{ "--mode", true, on_mode },
 	{ "--node-address", true, on_node_address },
@@ -359,11 +363,17 @@ static int check(struct parse *p)
 	if (o->config_file[0] != '\0')
 		return refuse(p, "--config: this version does not read configuration files; "
 				 "use the API");
-	if (o->http && !is_loopback(&o->http_address.addr) && !o->behind_proxy) {
+	bool tls = o->tls_cert[0] != '\0';
+	if (tls != (o->tls_key[0] != '\0'))
+		return refuse(p, "--tls-cert and --tls-key go together");
+	if (tls && !o->http)
+		return refuse(p, "--tls-cert and --no-http exclude each other");
+	if (o->http && !is_loopback(&o->http_address.addr) && !tls && !o->behind_proxy) {
 		char text[ENDPOINT_TEXT_SIZE];
 		return refuse(p,
-			      "--http %s would send tokens unprotected over the network: put a "
-			      "TLS proxy in front and say --behind-proxy",
+			      "--http %s would send tokens unprotected over the network: give "
+			      "--tls-cert and --tls-key, or put a TLS proxy in front and say "
+			      "--behind-proxy",
 			      endpoint_format(&o->http_address, text));
 	}
 	return 0;

@@ -15,6 +15,7 @@ struct options {
 	bool http;		      /* false with --no-http */
 	struct endpoint http_address; /* 127.0.0.1:8080 */
 	bool behind_proxy;
+	char tls_cert[4096], tls_key[4096]; /* both or none (""): TLS for http_address */
 
 	/* Stored values that the command line overrides; has_ says which were given. */
 	bool has_wg_port;

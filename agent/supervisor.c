@@ -13,6 +13,7 @@
 #include "agent/notify.h"
 #include "agent/pinger.h"
 #include "agent/supervisor_kernel.h"
+#include "agent/tlspair.h"
 
 #define MESSAGES_PER_PASS 64
 
@@ -27,6 +28,8 @@ struct supervisor {
 
 	mono_t deaths[CRASHES_MAX]; /* the latest, a ring */
 	unsigned n_deaths;
+
+	int tls_fd; /* what control has; -1: none */
 
 	bool ready; /* the ready line is out */
 	bool stopping;
@@ -142,6 +145,8 @@ static int start(struct child *child)
 		return r;
 	log_debug("%s runs as process %d", child->name, (int)child->pid);
 	supervisor_kernel_greet(&s->kernel, child);
+	if (child == control && s->tls_fd >= 0)
+		child_tell(control, IPC_TLS, &s->tls_fd);
 
 	if (!child_is_alive(engine) || !child_is_alive(control))
 		return 0;
@@ -280,13 +285,37 @@ static void stop(struct supervisor *s, int status, mono_t now)
 	(void)loop_set_timer(s->loop, &s->stop_timer, mono_add(now, STOP_TIMEOUT_MS * NS_PER_MS));
 }
 
+/* A new pair that will not do leaves the old one in use. */
+static void reload(struct supervisor *s)
+{
+	const struct options *options = s->conf->control.options;
+	struct fault fault = { 0 };
+	int fd = -1;
+
+	if (s->tls_fd < 0) {
+		log_info("there is no configuration file to read again");
+		return;
+	}
+	int r = tlspair_read(options->tls_cert, options->tls_key, &fd, &fault);
+	if (r == 0)
+		r = s->conf->tls_check(fd, &fault);
+	if (r < 0) {
+		log_error("TLS: %s; the certificate before stays in use", fault.text);
+		closep(&fd);
+		return;
+	}
+	closep(&s->tls_fd);
+	s->tls_fd = fd;
+	child_tell(&s->children[CONTROL], IPC_TLS, &s->tls_fd);
+}
+
 static void on_signal(void *arg, int signal_number, mono_t now)
 {
 	struct supervisor *s = arg;
 	if (signal_number == SIGCHLD)
 		reap(s, now);
 	else if (signal_number == SIGHUP)
-		log_info("there is no configuration file to read again");
+		reload(s);
 	else
 		stop(s, EXIT_SUCCESS, now);
 }
@@ -326,7 +355,7 @@ static int run(struct supervisor *s)
 
 int supervisor_run(const struct supervisor_conf *conf)
 {
-	struct supervisor s = { .conf = conf };
+	struct supervisor s = { .conf = conf, .tls_fd = conf->tls_fd };
 	int r = loop_open(&s.loop);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));

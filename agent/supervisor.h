@@ -2,6 +2,7 @@
 /* The supervisor process: starts, restarts and stops engine and control. */
 #pragma once
 
+#include "agent/base/fault.h"
 #include "agent/base/log.h"
 #include "agent/control.h"
 #include "agent/isolate.h"
@@ -28,10 +29,12 @@ struct supervisor_conf {
 	int (*control_main)(const struct control_boot *boot);
 	struct engine_boot engine;   /* the channels in it are set at each start */
 	struct control_boot control; /* likewise */
-	struct identity who;	     /* whom engine and control run as */
-	const char *state_dir;	     /* what control must be able to reach */
-	int lock_fd;		     /* of the state directory: all three hold it */
-	const char *ping_program;    /* NULL: the engine cannot have ping(8) run */
+	int tls_fd;		     /* certificate and key, of tlspair_read; -1 = none */
+	int (*tls_check)(int fd, struct fault *reterr);
+	struct identity who;	  /* whom engine and control run as */
+	const char *state_dir;	  /* what control must be able to reach */
+	int lock_fd;		  /* of the state directory: all three hold it */
+	const char *ping_program; /* NULL: the engine cannot have ping(8) run */
 	enum log_format log_format;
 	enum log_level log_level;
 };

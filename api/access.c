@@ -15,6 +15,7 @@
 #include "api/server.h"
 
 #define GROUPS_MAX 1024
+#define HOST_NAME_SIZE 256
 
 struct trust trust_find(uid_t owner)
 {
@@ -92,22 +93,32 @@ static bool host_name(const char *header, char *ret_name, size_t size)
 }
 
 /* The port is not compared: it may be forwarded, and says nothing about who named the host. */
-static bool host_is_ours(const char *header, const struct addr *local)
+static bool host_is_ours(struct agent *agent, const char *header, const struct addr *local)
 {
-	char name[ADDR_TEXT_SIZE];
+	char name[HOST_NAME_SIZE], endpoint[HOST_NAME_SIZE];
 	struct addr addr;
+	struct node node;
 
 	if (!host_name(header, name, sizeof(name)))
 		return false;
-	return strcasecmp(name, "localhost") == 0 ||
-	       (addr_parse(name, &addr) == 0 && addr_equal(&addr, local));
+	if (strcasecmp(name, "localhost") == 0 ||
+	    (addr_parse(name, &addr) == 0 && addr_equal(&addr, local)))
+		return true;
+	/* What clients are told to dial is the name that this host is known by. */
+	if (agent_node_get(agent, &node) < 0)
+		return false;
+	key_wipe(&node.private_key);
+	return host_name(node.endpoint, endpoint, sizeof(endpoint)) &&
+	       strcasecmp(name, endpoint) == 0;
 }
 
-static bool origin_is_ours(const char *origin, const char *host)
+/* A page of the other scheme is another origin, but for what a proxy in front speaks. */
+static bool origin_is_ours(const struct api_conf *conf, const char *origin, const char *host)
 {
 	if (strncmp(origin, "http://", 7) == 0)
-		return strcasecmp(origin + 7, host) == 0;
-	return strncmp(origin, "https://", 8) == 0 && strcasecmp(origin + 8, host) == 0;
+		return !conf->tls && strcasecmp(origin + 7, host) == 0;
+	return strncmp(origin, "https://", 8) == 0 && (conf->tls || conf->behind_proxy) &&
+	       strcasecmp(origin + 8, host) == 0;
 }
 
 static bool type_is_json(const char *type)
@@ -131,14 +142,15 @@ bool access_check_browser(struct request *req, const char *target, const struct 
 
 	if (!req->caller->tcp)
 		return true;
-	if (!host || !host_is_ours(host, local)) {
+	if (!host || !host_is_ours(req->agent, host, local)) {
 		answer_problem(req, PROBLEM_HOST_REFUSED,
-			       "Host must be localhost or the address that was connected to.");
+			       "Host must be localhost, the address that was connected to, or the "
+			       "host of the node's endpoint.");
 		return false;
 	}
 	if (!target_is_versioned(target))
 		return true;
-	if (origin && !origin_is_ours(origin, host)) {
+	if (origin && !origin_is_ours(&req->api->conf, origin, host)) {
 		answer_problem(req, PROBLEM_ORIGIN_REFUSED, "The Origin is not this server.");
 		return false;
 	}

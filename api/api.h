@@ -18,8 +18,14 @@ struct api_conf {
 	struct endpoint http_address; /* what http_fd is bound to */
 	uid_t owner; /* daemon's uid: holds all scopes on the socket, as root does */
 	bool metrics_open;
+	bool tls;	   /* http_fd speaks TLS, once api_set_tls has given a certificate */
+	bool behind_proxy; /* browsers may come by https to what is http here */
 };
 
 /* 0 or negative errno. */
 int api_open(const struct api_conf *conf, struct api **ret_api);
+/* fd: PEM of certificate and key. -EINVAL: the one before stays; reterr says why. fd: the caller's. */
+int api_set_tls(struct api *api, int fd, struct fault *reterr);
+/* Would it do? For a process without an api. */
+int api_tls_check(int fd, struct fault *reterr);
 void api_close(struct api *api);

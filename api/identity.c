@@ -20,7 +20,8 @@ bool request_is_secure(const struct request *req)
 {
 	const char *origin = request_header(req, "Origin");
 
-	return origin && strncmp(origin, "https://", 8) == 0;
+	return (req->api->conf.tls && req->connection->listener->tcp) ||
+	       (origin && strncmp(origin, "https://", 8) == 0);
 }
 
 /* Who is nobody yet but where they come from. */

@@ -3,6 +3,7 @@
 #include "api/server.h"
 
 #include <errno.h>
+#include <gnutls/abstract.h>
 #include <malloc.h>
 #include <microhttpd.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 #include "api/connection.h"
 #include "api/exchange.h"
+
+static char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 /* Targets are decoded by the router, segment by segment: here nothing is changed. */
 static size_t keep_escapes(void *cls, struct MHD_Connection *mhd, char *text)
@@ -45,19 +48,56 @@ static void on_timer(void *arg, mono_t now)
 	listener_run(arg);
 }
 
+/* gnutls_certificate_retrieve_function2; the session's pointer is libmicrohttpd's own. */
+static struct api *tls_api;
+static int show_certificate(gnutls_session_t session, const gnutls_datum_t *issuers, int n_issuers,
+			    const gnutls_pk_algorithm_t *algorithms, int n_algorithms,
+			    gnutls_pcert_st **ret_certs, unsigned *ret_n_certs,
+			    gnutls_privkey_t *ret_key)
+{
+	(void)session, (void)issuers, (void)n_issuers, (void)algorithms, (void)n_algorithms;
+	if (!tls_api || !tls_api->tls)
+		return -1;
+	tls_pair_get(tls_api->tls, ret_certs, ret_n_certs, ret_key);
+	return 0;
+}
+
+int api_set_tls(struct api *api, int fd, struct fault *reterr)
+{
+	struct tls_pair *pair;
+
+	int r = tls_pair_load(fd, &pair, reterr);
+	if (r < 0)
+		return r;
+	tls_pair_follow(pair, api->tls);
+	api->tls = pair;
+	tls_api = api;
+	return 0;
+}
+
 static int listener_open(struct listener *listener, struct api *api, int fd, bool tcp)
 {
+	const struct MHD_OptionItem tls[] = {
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)show_certificate },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, priorities },
+		{ MHD_OPTION_END, 0, NULL },
+	};
+	const struct MHD_OptionItem *more = tcp && api->conf.tls ? tls : &tls[2];
+
 	listener->api = api;
 	listener->tcp = tcp;
 	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, exchange_on_request,
-		listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		tcp ? (unsigned)TCP_PER_ADDRESS_MAX : 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_HEADER_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK,
-		exchange_on_target, listener, MHD_OPTION_NOTIFY_CONNECTION, connection_notify,
-		listener, MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, NULL, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME |
+			(tcp && api->conf.tls ? MHD_USE_TLS : 0u),
+		0, NULL, NULL, exchange_on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, tcp ? (unsigned)TCP_PER_ADDRESS_MAX : 0u,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MAX,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+		MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, listener,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_notify, listener,
+		MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, NULL, MHD_OPTION_ARRAY, more,
+		MHD_OPTION_END);
 	if (!listener->daemon) {
 		close(fd);
 		return -EIO;
@@ -158,5 +198,8 @@ void api_close(struct api *api)
 	streams_end(api);
 	for (size_t i = 0; i < ARRAY_SIZE(api->listeners); i++)
 		listener_close(&api->listeners[i]);
+	if (tls_api == api)
+		tls_api = NULL;
+	tls_pair_free(api->tls);
 	free(api);
 }

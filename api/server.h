@@ -10,6 +10,7 @@
 #include "api/rates.h"
 #include "api/router.h"
 #include "api/stream.h"
+#include "api/tls.h"
 
 struct MHD_Daemon;
 
@@ -47,6 +48,7 @@ struct api {
 	struct errors errors;
 	struct limiter limiter;
 	struct streams streams;
+	struct tls_pair *tls;		 /* NULL: none yet */
 	const struct counters *counters; /* NULL until the agent told */
 	struct rates rates;
 	uint64_t rates_revision; /* at which rates.n_rows was found */

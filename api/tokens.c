@@ -65,7 +65,8 @@ static bool dashboard_url(const struct request *req, char *ret_url, size_t size)
 		return false;
 	if (!host)
 		host = endpoint_format(&conf->http_address, address);
-	return (size_t)snprintf(ret_url, size, "http://%s/", host) < size;
+	return (size_t)snprintf(ret_url, size, "%s://%s/", conf->tls ? "https" : "http", host) <
+	       size;
 }
 
 static void answer_made(struct request *req, const struct token *token, const char *secret)

@@ -51,8 +51,7 @@ enum ipc_type {
 	IPC_TUN,
 	/* supervisor -> engine, before a snapshot that needs them: sockets on port header.id. */
 	IPC_PORT,
-	/* supervisor -> engine: peers to ask of flows that were cut; ipc_challenge rows. No answer. */
-	IPC_CHALLENGE,
+	IPC_CHALLENGE, /* supervisor -> engine: peers to ask of cut flows; ipc_challenge rows */
 	IPC_CHALLENGE_LATER, /* the same, once another mode runs */
 	/* supervisor -> control: something about the host; body health. No answer. */
 	IPC_HEALTH,
@@ -60,6 +59,7 @@ enum ipc_type {
 	IPC_FLOWS,
 	/* control -> the same: cut one flow visibly; body: its id, uint64_t. Answer: ipc_result. */
 	IPC_FLOW_CUT,
+	IPC_TLS,    /* supervisor -> control: certificate and key; fds[0]. No answer. */
 	IPC_DOCTOR, /* control -> supervisor: look at the host; no body. Answer: check rows. */
 };
 

@@ -8,7 +8,7 @@
 #include "api/client/command.h"
 
 /* Long options past those of enum client_option. */
-enum { LONG_API_SOCKET = 256, LONG_URL, LONG_HELP };
+enum { LONG_API_SOCKET = 256, LONG_URL, LONG_CACERT, LONG_HELP };
 
 static const struct option long_options[] = {
 	{ "public-key", required_argument, NULL, OPTION_PUBLIC_KEY },
@@ -37,6 +37,7 @@ static const struct option long_options[] = {
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "api-socket", required_argument, NULL, LONG_API_SOCKET },
 	{ "url", required_argument, NULL, LONG_URL },
+	{ "cacert", required_argument, NULL, LONG_CACERT },
 	{ "help", no_argument, NULL, LONG_HELP },
 	{ 0 },
 };
@@ -75,6 +76,7 @@ const char client_usage[] =
 	"with\n"
 	"  --api-socket PATH   the daemon's unix socket\n"
 	"  --url URL           the daemon over HTTP; the token is taken from CULVERT_TOKEN\n"
+	"  --cacert FILE       certificates (PEM) that may sign that of an https URL\n"
 	"  -o table|json       for people (the default) or for programs\n"
 	"  --dry-run           with what writes: checks it and changes nothing\n"
 	"A PEER and a TOKEN is a name or an id, a ROUTE a prefix or an id, a FLOW an id; a TIME "
@@ -119,6 +121,9 @@ static int take_option(struct arguments *args, int code)
 		return args->json || strcmp(optarg, "table") == 0 ? 0 : -1;
 	case LONG_API_SOCKET:
 		args->server.socket = optarg;
+		return 0;
+	case LONG_CACERT:
+		args->server.cacert = optarg;
 		return 0;
 	case LONG_URL:
 		args->server.url = optarg;

@@ -58,6 +58,8 @@ static void say_unreachable(const struct server *server, CURLcode code, struct r
 static void perform(CURL *curl, const struct server *server, struct reply *reply)
 {
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	if (server->cacert)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, server->cacert);
 	if (!server->url) {
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, server->socket);
 		curl_easy_setopt(curl, CURLOPT_PROXY, "");

@@ -11,6 +11,7 @@
 struct server {
 	const char *socket; /* unix socket, unless url is given */
 	const char *url;    /* NULL: the socket */
+	const char *cacert; /* file; NULL: the system's */
 	const char *token;  /* for url; NULL: none */
 };
 

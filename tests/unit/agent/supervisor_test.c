@@ -144,6 +144,7 @@ static void begin(void)
 		struct supervisor_conf conf = {
 			.engine_main = play_engine,
 			.control_main = play_control,
+			.tls_fd = -1,
 			.engine = { .counters = page, .raw_icmp_fd = -1, .raw_icmp6_fd = -1 },
 			.control = { .counters_fd = null_fd, .socket_fd = null_fd, .http_fd = -1 },
 			.state_dir = "/tmp",
