@@ -6,6 +6,13 @@
 #include "agent/address.h"
 #include "agent/inside.h"
 
+static bool limits_equal(const struct peer_limits *a, const struct peer_limits *b)
+{
+	return a->rate_in_bps == b->rate_in_bps && a->rate_out_bps == b->rate_out_bps &&
+	       a->quota_bytes == b->quota_bytes && a->quota_period == b->quota_period &&
+	       a->max_flows == b->max_flows;
+}
+
 bool peer_equal(const struct peer *a, const struct peer *b)
 {
 	bool equal = strcmp(a->name, b->name) == 0 && key_equal(&a->public_key, &b->public_key) &&
@@ -15,8 +22,7 @@ bool peer_equal(const struct peer *a, const struct peer *b)
 		     endpoint_equal(&a->endpoint, &b->endpoint) &&
 		     a->persistent_keepalive_s == b->persistent_keepalive_s &&
 		     a->enabled == b->enabled && a->expires_at == b->expires_at &&
-		     a->n_tags == b->n_tags && a->limits.quota_period == b->limits.quota_period &&
-		     a->limits.max_flows == b->limits.max_flows;
+		     a->n_tags == b->n_tags && limits_equal(&a->limits, &b->limits);
 
 	for (size_t i = 0; equal && i < a->n_addresses; i++)
 		equal = prefix_equal(&a->addresses[i], &b->addresses[i]);

@@ -159,6 +159,8 @@ static int add_peer(void *ctx, const struct peer *peer)
 		.endpoint = find_endpoint(b, peer),
 		.addresses = add_prefixes(b, peer->addresses, peer->n_addresses),
 		.max_flows = peer->limits.max_flows,
+		.rate_in_bps = peer->limits.rate_in_bps,
+		.rate_out_bps = peer->limits.rate_out_bps,
 	};
 	buf_add(&b->peers, &row, sizeof(row));
 	key_wipe(&row.preshared_key);

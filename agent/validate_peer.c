@@ -94,15 +94,20 @@ static void validate_tags(const struct peer *peer, struct fault *reterr)
 	}
 }
 
+static void validate_rate(uint64_t rate_bps, const char *pointer, struct fault *reterr)
+{
+	if (rate_bps != 0 && (rate_bps < RATE_BPS_MIN || rate_bps > RATE_BPS_MAX))
+		fault_add(reterr, pointer, "out_of_range",
+			  "A rate is 0, which means no limit, or %llu to %llu bits a second.",
+			  (unsigned long long)RATE_BPS_MIN, (unsigned long long)RATE_BPS_MAX);
+}
+
 static void validate_limits(const struct peer_limits *limits, struct fault *reterr)
 {
-	static const char later[] =
-		"This version does not enforce it; leave it out or 0. max_flows is enforced.";
+	static const char later[] = "This version does not enforce it; leave it out or 0.";
 
-	if (limits->rate_in_bps != 0)
-		fault_add(reterr, "/limits/rate_in_bps", "not_supported", "%s", later);
-	if (limits->rate_out_bps != 0)
-		fault_add(reterr, "/limits/rate_out_bps", "not_supported", "%s", later);
+	validate_rate(limits->rate_in_bps, "/limits/rate_in_bps", reterr);
+	validate_rate(limits->rate_out_bps, "/limits/rate_out_bps", reterr);
 	if (limits->quota_bytes != 0)
 		fault_add(reterr, "/limits/quota_bytes", "not_supported", "%s", later);
 }

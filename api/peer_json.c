@@ -13,10 +13,9 @@ static const char *const quota_periods[] = {
 };
 
 static const struct field limits_fields[] = {
-	{ "rate_in_bps", FIELD_UINT, MEMBER(struct peer, limits.rate_in_bps),
-	  .max = JSON_INTEGER_MAX },
+	{ "rate_in_bps", FIELD_UINT, MEMBER(struct peer, limits.rate_in_bps), .max = RATE_BPS_MAX },
 	{ "rate_out_bps", FIELD_UINT, MEMBER(struct peer, limits.rate_out_bps),
-	  .max = JSON_INTEGER_MAX },
+	  .max = RATE_BPS_MAX },
 	{ "quota_bytes", FIELD_UINT, MEMBER(struct peer, limits.quota_bytes),
 	  .max = JSON_INTEGER_MAX },
 	{ "quota_period", FIELD_ENUM, MEMBER(struct peer, limits.quota_period),

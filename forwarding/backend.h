@@ -40,6 +40,16 @@ struct backend_host {
 	 */
 	uint32_t (*admit_out)(void *ctx, const struct view *view, mono_t now);
 	/*
+	 * Towards a peer that has a limit: may it be sent something now? PASS, or
+	 * why not, and that was counted. packet_send itself never refuses.
+	 */
+	enum drop (*limit_out)(void *ctx, uint32_t slot, mono_t now);
+	/*
+	 * The same for who can wait: how many bytes may be sent now. 0: none, and
+	 * *ret_at is when to ask again.
+	 */
+	uint64_t (*room_out)(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at);
+	/*
 	 * Netstack mode: the real address behind what a peer dialled (map_to; else
 	 * the same), and the source address to bind (family 0 = any).
 	 */

@@ -9,6 +9,7 @@
 #include "forwarding/filter/filter.h"
 #include "forwarding/filter/returns.h"
 #include "forwarding/forwarding.h"
+#include "forwarding/pkt/bucket.h"
 #include "forwarding/pkt/build.h"
 #include "forwarding/pkt/rate.h"
 #include "forwarding/pkt/reassembly.h"
@@ -47,6 +48,14 @@ struct engine_port {
 /* What one peer is told about its refused packets. */
 struct engine_refusals {
 	struct rate icmp, reset;
+};
+
+/* What one peer may; see engine_limits.c. A rate of 0: as much as it likes. */
+struct engine_limits {
+	uint64_t rate_in_bps, rate_out_bps;
+	struct bucket in, out;
+	bool has_quota;
+	uint64_t quota_stop; /* inner_bytes at which it is used up */
 };
 
 /* A TUN that the supervisor made. */
@@ -122,6 +131,9 @@ struct engine {
 	struct addr router4, router6; /* sources of our ICMP; family 0 = none */
 	uint32_t fragment_id;
 	struct engine_refusals refusals[PEERS_MAX];
+	struct engine_limits limits[PEERS_MAX];
+	struct timer
+		quota_timer; /* a quota was used up: its flows end, outside of the packet path */
 };
 
 /* Takes all memory, watches the channels, greets control. 0 or negative errno. */
@@ -172,6 +184,20 @@ void engine_resolve(struct engine *engine, uint32_t slot, const struct addr *dia
 		    struct addr *ret_final, struct addr *ret_source);
 /* What is about to be sent to a peer, in the form that its site knows. */
 void engine_map_out(const struct engine *engine, uint32_t slot, uint8_t *packet, size_t length);
+
+/* engine_limits.c */
+
+/* Takes the limits of a snapshot. What a peer has used of its rates stays used. */
+void engine_limits_apply(struct engine *engine, const struct snapshot *snap);
+/* A whole inner packet of the peer: PASS, and it is charged; else it is neither counted nor charged. */
+enum drop engine_limits_in(struct engine *engine, uint32_t slot, size_t length, mono_t now);
+/* backend_host.limit_out, .room_out */
+enum drop engine_limits_out(void *ctx, uint32_t slot, mono_t now);
+uint64_t engine_limits_room(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at);
+/* A whole inner packet goes to the peer, and is charged. */
+void engine_limits_sent(struct engine *engine, uint32_t slot, size_t length, mono_t now);
+/* Is its quota used up? */
+bool engine_limits_over(const struct engine *engine, uint32_t slot);
 
 /* engine_apply.c */
 

@@ -150,6 +150,7 @@ static void adopt(struct engine *engine, const struct snapshot *snap,
 	filter_free(engine->filter);
 	engine->filter = prepared->filter;
 	engine->snap = snap;
+	engine_limits_apply(engine, snap);
 	returns_revise(engine->returns);
 	bool other_mode = engine->backend != prepared->backend;
 	engine_backend_adopt(engine, prepared->backend, now);

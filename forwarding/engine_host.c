@@ -27,6 +27,7 @@ static void packet_send(void *ctx, uint32_t slot, size_t length)
 	struct udp_target target = { .path = &path, .slot = slot };
 	assert(length <= engine->room_length);
 
+	engine_limits_sent(engine, slot, length, loop_now(engine->loop));
 	engine_map_out(engine, slot, engine->room, length);
 	engine->sending = true;
 	size_t datagram = wg_send(engine->wg, slot, engine->room, length, loop_now(engine->loop),
@@ -113,6 +114,8 @@ void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
 		.packet_send = packet_send,
 		.tun_fd = -1,
 		.admit_out = admit_out,
+		.limit_out = engine_limits_out,
+		.room_out = engine_limits_room,
 		.resolve = resolve,
 		.guard = guard,
 	};

@@ -111,6 +111,9 @@ static void send_on(struct engine *engine, uint32_t slot, struct view *view, uin
 		return;
 	}
 
+	if (engine_limits_out(engine, to, now) != PASS)
+		return;
+
 	rewrite_hop(view);
 	engine_send(engine, to, view->data, length);
 }
@@ -184,6 +187,11 @@ static const struct filter_verdict *judge(struct engine *engine, uint32_t slot,
 
 void engine_judge(struct engine *engine, uint32_t slot, struct view *view, mono_t now)
 {
+	enum drop limit = engine_limits_in(engine, slot, packet_length(view), now);
+	if (limit != PASS) {
+		engine_refuse(engine, slot, view, limit, now);
+		return;
+	}
 	map_in(engine, slot, view);
 	const struct filter_verdict *verdict = judge(engine, slot, view);
 	if (verdict->drop != PASS)
@@ -204,6 +212,8 @@ enum drop engine_judge_flow(void *ctx, uint32_t slot, uint8_t protocol,
 					    .destination = destination->addr };
 	struct filter_verdict verdict;
 
+	if (engine_limits_over(engine, slot))
+		return DROP_QUOTA;
 	filter_judge(engine->filter, &query, &verdict);
 	if (verdict.drop == PASS && verdict.target == FILTER_PEER)
 		return DROP_NO_ROUTE;

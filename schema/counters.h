@@ -21,9 +21,11 @@
  * seq odd while being written.
  *
  * In = received from the peer, out = transmitted to the peer. Bytes are outer
- * datagrams, as wg(8) counts them. Times are wall clock ns since the epoch.
+ * datagrams, as wg(8) counts them; inner_bytes are IP packets of both
+ * directions, which is what quotas are about. Times are wall clock ns since the
+ * epoch.
  */
-#define COUNTERS_VERSION 1
+#define COUNTERS_VERSION 2
 #define DROPS_MAX 128
 
 struct peer_counters {
@@ -34,6 +36,7 @@ struct peer_counters {
 
 	_Atomic uint64_t receive_bytes, transmit_bytes;
 	_Atomic uint64_t receive_packets, transmit_packets;
+	_Atomic uint64_t inner_bytes;
 	_Atomic uint32_t active_flows;
 	_Atomic uint32_t reserved;
 };

@@ -15,6 +15,11 @@ static bool list_fits(const struct snapshot_list *list, const struct snapshot_ar
 	return list->first <= array->count && list->count <= array->count - list->first;
 }
 
+static bool rate_fits(uint64_t rate_bps)
+{
+	return rate_bps == 0 || (rate_bps >= RATE_BPS_MIN && rate_bps <= RATE_BPS_MAX);
+}
+
 static bool peers_fit(const struct snapshot *snap)
 {
 	const struct snapshot_peer *peers = SNAPSHOT_ARRAY(snap, peers, struct snapshot_peer);
@@ -23,6 +28,8 @@ static bool peers_fit(const struct snapshot *snap)
 		if (peers[i].slot >= PEERS_MAX || !list_fits(&peers[i].addresses, &snap->prefixes))
 			return false;
 		if (i > 0 && peers[i].slot <= peers[i - 1].slot)
+			return false;
+		if (!rate_fits(peers[i].rate_in_bps) || !rate_fits(peers[i].rate_out_bps))
 			return false;
 	}
 	return true;

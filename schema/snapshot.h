@@ -22,7 +22,7 @@
  * reads it.
  */
 #define SNAPSHOT_MAGIC 0x43564c54u /* "CVLT" */
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION 3
 #define SNAPSHOT_VIA_ROUTER UINT32_MAX
 
 struct snapshot_list {
@@ -38,7 +38,9 @@ struct snapshot_peer {
 	struct endpoint endpoint;	/* fixed, or learned earlier; family 0 = unknown */
 	struct snapshot_list addresses; /* into prefixes */
 	uint32_t max_flows;		/* 0 = no limit of its own */
-	uint32_t reserved;
+	uint32_t has_quota;
+	uint64_t quota_stop; /* inner_bytes of its counters at which the quota is used up */
+	uint64_t rate_in_bps, rate_out_bps; /* 0 = no limit */
 };
 
 struct snapshot_route {

@@ -26,6 +26,11 @@ static const struct option long_options[] = {
 	{ "snat", required_argument, NULL, OPTION_SNAT },
 	{ "types", required_argument, NULL, OPTION_TYPES },
 	{ "map-to", required_argument, NULL, OPTION_MAP_TO },
+	{ "rate-in", required_argument, NULL, OPTION_RATE_IN },
+	{ "rate-out", required_argument, NULL, OPTION_RATE_OUT },
+	{ "quota", required_argument, NULL, OPTION_QUOTA },
+	{ "quota-period", required_argument, NULL, OPTION_QUOTA_PERIOD },
+	{ "max-flows", required_argument, NULL, OPTION_MAX_FLOWS },
 	{ "qr", no_argument, NULL, OPTION_QR },
 	{ "svg", no_argument, NULL, OPTION_SVG },
 	{ "cascade", no_argument, NULL, OPTION_CASCADE },
@@ -50,6 +55,8 @@ const char client_usage[] =
 	"  culvert peer add NAME [--public-key KEY] [--address CIDR]... [--endpoint HOST:PORT]\n"
 	"                   [--tag TAG]... [--keepalive SECONDS] [--expires TIME] [--disabled] "
 	"[--qr]\n"
+	"                   [--rate-in BITS] [--rate-out BITS] [--max-flows N]\n"
+	"                   [--quota BYTES] [--quota-period day|week|month|never]\n"
 	"  culvert peer show|enable|disable PEER\n"
 	"  culvert peer remove PEER [--cascade]\n"
 	"  culvert peer config PEER [--qr | --svg]\n"
@@ -81,7 +88,8 @@ const char client_usage[] =
 	"  --dry-run           with what writes: checks it and changes nothing\n"
 	"A PEER and a TOKEN is a name or an id, a ROUTE a prefix or an id, a FLOW an id; a TIME "
 	"is\n"
-	"2027-01-31T12:00:00Z, or 30d, 12h, 90m from now.\n"
+	"2027-01-31T12:00:00Z, or 30d, 12h, 90m from now; BITS (a second) and BYTES are like 10M "
+	"or 50Gi.\n"
 	"Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict.\n";
 
 static const char *const later[] = { "config", "backup", "restore", NULL };

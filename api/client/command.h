@@ -23,6 +23,11 @@ enum client_option {
 	OPTION_SNAT,
 	OPTION_TYPES,
 	OPTION_MAP_TO,
+	OPTION_RATE_IN,
+	OPTION_RATE_OUT,
+	OPTION_QUOTA,
+	OPTION_QUOTA_PERIOD,
+	OPTION_MAX_FLOWS,
 	OPTION_QR, /* from here on without a value */
 	OPTION_SVG,
 	OPTION_CASCADE,
@@ -75,6 +80,8 @@ void set_text(json_t *object, const char *name, const struct arguments *args,
 	      enum client_option option);
 /* expires_at from --expires: a time, or a span from now as "30d", "12h", "90m", "45s". */
 void set_expiry(json_t *object, const struct arguments *args);
+/* "limits" from the options of that name; set in object only where there are some. */
+void set_limits(json_t *object, const struct arguments *args);
 /* The peers that --peer names, as a list of ids and tags. Exit status; complaints are printed. */
 int set_peers(json_t *object, const struct arguments *args);
 /* A whole number as such, anything else as text: the daemon judges it. */

@@ -56,6 +56,32 @@ static void print_line(const char *name, const char *value)
 	printf("%-12s %s\n", name, value);
 }
 
+static bool is_set(const json_t *number)
+{
+	return json_integer_value(number) > 0;
+}
+
+static void print_limits(const json_t *limits)
+{
+	const json_t *in = json_object_get(limits, "rate_in_bps");
+	const json_t *out = json_object_get(limits, "rate_out_bps");
+	const json_t *quota = json_object_get(limits, "quota_bytes");
+	const json_t *flows = json_object_get(limits, "max_flows");
+	char text[128];
+
+	if (is_set(in))
+		print_line("rate in", rate_text(in));
+	if (is_set(out))
+		print_line("rate out", rate_text(out));
+	if (is_set(quota)) {
+		snprintf(text, sizeof(text), "%s, period %s", size_text(quota),
+			 text_of(limits, "quota_period"));
+		print_line("quota", text);
+	}
+	if (is_set(flows))
+		print_line("max flows", value_text(flows));
+}
+
 static void print_peer(const struct arguments *args, const json_t *peer)
 {
 	const json_t *status = json_object_get(peer, "status");
@@ -80,6 +106,7 @@ static void print_peer(const struct arguments *args, const json_t *peer)
 	print_line("handshake", age_text(json_object_get(status, "last_handshake_at")));
 	print_line("received", size_text(json_object_get(status, "receive_bytes")));
 	print_line("sent", size_text(json_object_get(status, "transmit_bytes")));
+	print_limits(json_object_get(peer, "limits"));
 }
 
 /* Sends to the peer that the first operand names. */
@@ -208,6 +235,7 @@ static int add(const struct arguments *args)
 	set_expiry(body, args);
 	set_list(body, "addresses", args, OPTION_ADDRESS);
 	set_list(body, "tags", args, OPTION_TAG);
+	set_limits(body, args);
 	if (seconds)
 		json_object_set_new(body, "persistent_keepalive_s", seconds);
 	if (option_given(args, OPTION_DISABLED))
@@ -221,7 +249,8 @@ static int add(const struct arguments *args)
 #define ADD_OPTIONS                                                                              \
 	(OPTION_BIT(PUBLIC_KEY) | OPTION_BIT(ADDRESS) | OPTION_BIT(TAG) | OPTION_BIT(ENDPOINT) | \
 	 OPTION_BIT(KEEPALIVE) | OPTION_BIT(EXPIRES) | OPTION_BIT(DISABLED) | OPTION_BIT(QR) |   \
-	 OPTION_BIT(DRY_RUN))
+	 OPTION_BIT(RATE_IN) | OPTION_BIT(RATE_OUT) | OPTION_BIT(QUOTA) |                        \
+	 OPTION_BIT(QUOTA_PERIOD) | OPTION_BIT(MAX_FLOWS) | OPTION_BIT(DRY_RUN))
 
 const struct command peer_commands[] = {
 	{ "peer", "list", "", 0, 0, 0, list, "peers and how they are" },

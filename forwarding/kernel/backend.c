@@ -199,7 +199,10 @@ static void on_packet(struct kernel *kernel, const struct virtio_net_hdr *header
 	}
 
 	uint32_t slot = host->admit_out(host->ctx, &view, now);
-	if (slot == UINT32_MAX)
+	drop = slot == UINT32_MAX ? DROP_PEER_UNKNOWN : host->limit_out(host->ctx, slot, now);
+	if (drop == DROP_RATE_LIMIT)
+		return;
+	if (drop != PASS)
 		tell_unreachable(kernel, &view, now);
 	else if (super)
 		send_split(kernel, slot, header, &view);

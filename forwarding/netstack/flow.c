@@ -123,7 +123,9 @@ enum drop flow_admit(const struct flow_table *table, uint32_t slot)
 {
 	const struct slot *row = &table->slots[slot];
 
-	if (row->count >= (row->max ? row->max : table->share))
+	if (row->max && row->count >= row->max)
+		return DROP_MAX_FLOWS;
+	if (row->count >= table->share)
 		return DROP_FLOW_PEER_LIMIT;
 	if (table->count >= table->max)
 		return DROP_FLOW_LIMIT;

@@ -57,7 +57,7 @@ void flow_table_free(struct flow_table *table);
 void flow_key_of(uint32_t slot, const struct view *view, struct flow_key *ret_key);
 struct flow *flow_find(const struct flow_table *table, const struct flow_key *key);
 
-/* Room for one more flow of that peer? PASS, DROP_FLOW_LIMIT or DROP_FLOW_PEER_LIMIT. */
+/* Room for one more flow of that peer? PASS, or DROP_FLOW_LIMIT, _FLOW_PEER_LIMIT, _MAX_FLOWS. */
 enum drop flow_admit(const struct flow_table *table, uint32_t slot);
 /* The same for one more UDP flow: these have a cap per peer of their own. */
 enum drop flow_admit_udp(const struct flow_table *table, uint32_t slot);

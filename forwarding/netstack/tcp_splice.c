@@ -194,6 +194,13 @@ static uint32_t window_room(const struct tcp_pcb *pcb)
 	return pcb->snd_wnd > flight ? pcb->snd_wnd - flight : 0;
 }
 
+/* What the peer's own limit leaves: nothing is lost by it, the target is made to wait. */
+static uint64_t peer_room(struct tcp_flow *flow, mono_t now)
+{
+	const struct backend_host *host = flow->relay->ns->host;
+	return host->room_out(host->ctx, flow->flow.key.slot, now, &flow->paced_at);
+}
+
 /* How much to read from the target now. */
 static uint32_t room(struct tcp_flow *flow, mono_t now)
 {
@@ -213,6 +220,8 @@ static uint32_t room(struct tcp_flow *flow, mono_t now)
 	uint32_t quantum = recovery_quantum(&flow->recovery, now);
 	flow->paced_at = quantum ? MONO_NEVER : flow->recovery.send_at;
 	bytes = MIN(bytes, quantum);
+	if (quantum)
+		bytes = (uint32_t)MIN((uint64_t)bytes, peer_room(flow, now));
 	bytes = MIN(bytes, TCP_SEGMENT_MAX);
 	return bytes > flow->mss ? bytes - bytes % flow->mss : bytes;
 }

@@ -63,7 +63,7 @@ static void set_class(uint8_t *packet, uint8_t class)
 }
 
 static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t length,
-			  uint8_t class)
+			  uint8_t class, mono_t now)
 {
 	struct udp_relay *relay = flow->relay;
 	struct netstack *ns = relay->ns;
@@ -72,6 +72,8 @@ static void emit_datagram(struct udp_flow *flow, const uint8_t *payload, size_t 
 	struct endpoint target = { .addr = key->destination, .port = key->destination_port };
 	struct endpoint peer = { .addr = key->source, .port = key->source_port };
 
+	if (host->limit_out(host->ctx, key->slot, now) != PASS)
+		return;
 	size_t total = (key->source.family == 4 ? 20 : 40) + sizeof(struct udphdr) + length;
 	flow->flow.packets_out++;
 	flow->flow.bytes_out += total;
@@ -112,7 +114,7 @@ static void read_control(struct msghdr *msg, struct about *about)
 	}
 }
 
-static void emit_message(struct udp_flow *flow, struct mmsghdr *message)
+static void emit_message(struct udp_flow *flow, struct mmsghdr *message, mono_t now)
 {
 	const uint8_t *data = message->msg_hdr.msg_iov->iov_base;
 	size_t left = message->msg_len;
@@ -120,12 +122,12 @@ static void emit_message(struct udp_flow *flow, struct mmsghdr *message)
 
 	read_control(&message->msg_hdr, &about);
 	if (about.segment == 0 || about.segment >= left) {
-		emit_datagram(flow, data, left, about.class);
+		emit_datagram(flow, data, left, about.class, now);
 		return;
 	}
 	while (left > 0) {
 		size_t length = MIN(about.segment, left);
-		emit_datagram(flow, data, length, about.class);
+		emit_datagram(flow, data, length, about.class, now);
 		data += length;
 		left -= length;
 	}
@@ -156,5 +158,5 @@ void udp_flow_receive(struct udp_flow *flow, mono_t now)
 		return;
 	udp_answered(flow, now);
 	for (int i = 0; i < n; i++)
-		emit_message(flow, &messages[i]);
+		emit_message(flow, &messages[i], now);
 }

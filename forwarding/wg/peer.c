@@ -26,6 +26,7 @@ static void row_reset(struct peer_counters *row, uint32_t key_tag)
 	counter_set(&row->transmit_bytes, 0);
 	counter_set(&row->receive_packets, 0);
 	counter_set(&row->transmit_packets, 0);
+	counter_set(&row->inner_bytes, 0);
 	atomic_store_explicit(&row->active_flows, 0, memory_order_relaxed);
 }
 

@@ -68,6 +68,23 @@ static uint8_t *packet_room(void *ctx, uint32_t slot, size_t length)
 	return client->room;
 }
 
+static enum drop limit_out(void *ctx, uint32_t slot, mono_t now)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	return PASS;
+}
+
+static uint64_t room_out(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	(void)ret_at;
+	return UINT64_MAX;
+}
+
 static void packet_send(void *ctx, uint32_t slot, size_t length)
 {
 	struct client *client = ctx;
@@ -239,6 +256,8 @@ static void open_tun(struct client *client, const char *name)
 		.raw_icmp6_fd = -1,
 		.packet_room = packet_room,
 		.packet_send = packet_send,
+		.limit_out = limit_out,
+		.room_out = room_out,
 		.tun_fd = tun.fd,
 		.tun_offloads = tun.offloads,
 		.admit_out = admit_out,

@@ -47,6 +47,23 @@ static uint8_t *packet_room(void *ctx, uint32_t slot, size_t length)
 	return z.room;
 }
 
+static enum drop limit_out(void *ctx, uint32_t slot, mono_t now)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	return PASS;
+}
+
+static uint64_t room_out(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	(void)ret_at;
+	return UINT64_MAX;
+}
+
 static void packet_send(void *ctx, uint32_t slot, size_t length)
 {
 	struct view view;
@@ -68,6 +85,8 @@ static void open_once(void)
 	z.host = (struct backend_host){ .counters = calloc(1, sizeof(struct counters)),
 					.packet_room = packet_room,
 					.packet_send = packet_send,
+					.limit_out = limit_out,
+					.room_out = room_out,
 					.guard = guard };
 	z.ns = (struct netstack){ .host = &z.host,
 				  .mtu = 1420,

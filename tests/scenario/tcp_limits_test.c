@@ -456,7 +456,7 @@ TEST(time_wait_gives_way_to_new_connections)
 	/* One that is in use does not. */
 	link.client.port++;
 	client_syn(&link.client);
-	CHECK_EQ(world_drops(DROP_FLOW_PEER_LIMIT), 1);
+	CHECK_EQ(world_drops(DROP_MAX_FLOWS), 1);
 
 	world_forget();
 	link_close(&link);

@@ -78,6 +78,23 @@ static bool world_parse(uint8_t *data, size_t length, struct view *ret_view)
 	return total == length && ret_view->payload <= length && ret_view->dont_fragment;
 }
 
+static enum drop world_limit_out(void *ctx, uint32_t slot, mono_t now)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	return PASS;
+}
+
+static uint64_t world_room_out(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	(void)ret_at;
+	return UINT64_MAX;
+}
+
 static void world_packet(void *ctx, uint32_t slot, size_t length)
 {
 	(void)ctx;
@@ -110,6 +127,8 @@ static void world_open(void)
 		.counters = calloc(1, sizeof(struct counters)),
 		.packet_room = world_room,
 		.packet_send = world_packet,
+		.limit_out = world_limit_out,
+		.room_out = world_room_out,
 		.guard = world_guard,
 	};
 	CHECK_EQ(loop_open(&world->host.loop), 0);

@@ -116,7 +116,9 @@ TEST(all_faults_of_a_peer_at_once)
 	memcpy(peer.tags[1], "not ok", 7);
 	memcpy(peer.tags[2], "ok", 3);
 	peer.n_tags = 3;
-	peer.limits.rate_in_bps = peer.limits.rate_out_bps = peer.limits.quota_bytes = 1;
+	peer.limits.rate_in_bps = RATE_BPS_MIN - 1;
+	peer.limits.rate_out_bps = RATE_BPS_MAX + 1;
+	peer.limits.quota_bytes = 1;
 	peer.limits.max_flows = 5;
 	peer.expires_at = 1;
 	CHECK_EQ(try_peer(peer), -EINVAL);
@@ -127,8 +129,8 @@ TEST(all_faults_of_a_peer_at_once)
 	CHECK_STR(code_at("/endpoint"), "not_an_endpoint");
 	CHECK_STR(code_at("/tags/1"), "not_a_tag");
 	CHECK_STR(code_at("/tags/2"), "duplicate");
-	CHECK_STR(code_at("/limits/rate_in_bps"), "not_supported");
-	CHECK_STR(code_at("/limits/rate_out_bps"), "not_supported");
+	CHECK_STR(code_at("/limits/rate_in_bps"), "out_of_range");
+	CHECK_STR(code_at("/limits/rate_out_bps"), "out_of_range");
 	CHECK_STR(code_at("/limits/quota_bytes"), "not_supported");
 	CHECK_STR(code_at("/expires_at"), "in_past");
 	CHECK_EQ(t.fault.n_items, 10);

@@ -277,7 +277,7 @@ TEST(a_peers_own_cap)
 
 	setup(300);
 	flow_set_peer_max(table, 9, 3);
-	CHECK_EQ(fill(mine, 9, PROTOCOL_TCP, &n), DROP_FLOW_PEER_LIMIT);
+	CHECK_EQ(fill(mine, 9, PROTOCOL_TCP, &n), DROP_MAX_FLOWS);
 	CHECK_EQ(n, 3);
 	flow_set_peer_max(table, 9, 0);
 	CHECK_EQ(flow_admit(table, 9), PASS);

@@ -155,6 +155,23 @@ static uint8_t *host_room(void *ctx, uint32_t slot, size_t length)
 	return host.packets[host.n_packets].bytes;
 }
 
+static enum drop host_limit_out(void *ctx, uint32_t slot, mono_t now)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	return PASS;
+}
+
+static uint64_t host_room_out(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at)
+{
+	(void)ctx;
+	(void)slot;
+	(void)now;
+	(void)ret_at;
+	return UINT64_MAX;
+}
+
 static void host_send(void *ctx, uint32_t slot, size_t length)
 {
 	(void)ctx, (void)slot;
@@ -220,6 +237,8 @@ static void host_open(void)
 		.raw_icmp6_fd = -1,
 		.packet_room = host_room,
 		.packet_send = host_send,
+		.limit_out = host_limit_out,
+		.room_out = host_room_out,
 		.guard = host_guard,
 	};
 }

@@ -270,7 +270,7 @@ TEST(a_revision_brings_new_addresses_and_limits)
 	CHECK_EQ(flows_after(&snap), 6);
 
 	struct netstack *ns = container_of(host.backend, struct netstack, backend);
-	CHECK_EQ(flow_admit(ns->flows, PEER_SLOT), DROP_FLOW_PEER_LIMIT);
+	CHECK_EQ(flow_admit(ns->flows, PEER_SLOT), DROP_MAX_FLOWS);
 	CHECK_EQ(flow_admit(ns->flows, OTHER_SLOT), PASS);
 
 	host.n_packets = host.n_taken = 0;

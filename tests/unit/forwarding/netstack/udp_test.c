@@ -390,9 +390,9 @@ TEST(caps_are_counted)
 	for (uint16_t i = 0; i < 5; i++)
 		peer_send(&target.at, (uint16_t)(PEER_PORT + i), 4);
 	CHECK_EQ(counter_get(&host.counters.node.flows_udp), 2);
-	CHECK_EQ(host_drops(DROP_FLOW_PEER_LIMIT), 3);
+	CHECK_EQ(host_drops(DROP_MAX_FLOWS), 3);
 	peer_send(&target.at, PEER_PORT, 9);
-	CHECK_EQ(host_drops(DROP_FLOW_PEER_LIMIT), 3);
+	CHECK_EQ(host_drops(DROP_MAX_FLOWS), 3);
 	close(target.fd);
 }
 
