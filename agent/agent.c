@@ -20,6 +20,7 @@ static void set_up(struct agent *agent, const struct agent_conf *conf)
 	agent->phase_since = agent->started_at;
 	agent->journal.timer = (struct timer){ .fn = journal_on_timer, .arg = agent };
 	agent->tick = (struct timer){ .fn = force_on_tick, .arg = agent };
+	agent->confirm_timer = (struct timer){ .fn = confirm_on_deadline, .arg = agent };
 	agent->host_watch = (struct hostaddr_watch){
 		.loop = conf->loop,
 		.fn = force_on_hostaddr,
@@ -33,6 +34,16 @@ static void watch_host(struct agent *agent)
 	int r = hostaddr_watch_open(&agent->host_watch);
 	if (r < 0)
 		log_warn("changes of this host's addresses are noticed late: %s", strerror(-r));
+}
+
+static int open_configuration(struct agent *agent, struct fault *reterr)
+{
+	int r = confirm_settle_overdue(agent, reterr);
+	if (r == 0)
+		r = start_node(agent, reterr);
+	if (r == 0)
+		r = confirm_load(agent);
+	return r < 0 && !reterr->problem ? write_fault(reterr, r) : r;
 }
 
 int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct fault *reterr)
@@ -54,7 +65,7 @@ int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct f
 	if (r == 0)
 		r = store_open(conf->options->state_dir, &agent->store, reterr);
 	if (r == 0)
-		r = start_node(agent, reterr);
+		r = open_configuration(agent, reterr);
 	if (r == 0) {
 		r = sampling_start(agent);
 		if (r < 0)
@@ -80,6 +91,7 @@ void agent_close(struct agent *agent)
 	journal_flush(agent);
 	hostaddr_watch_close(&agent->host_watch);
 	loop_cancel_timer(agent->loop, &agent->tick);
+	loop_cancel_timer(agent->loop, &agent->confirm_timer);
 	store_close(agent->store);
 	publication_release(&agent->current);
 	free(agent->active.rows);

@@ -39,6 +39,9 @@ struct agent_write {
 	 */
 	struct audit_entry *audit;
 	struct replay *replay; /* stored with the write, as one without its answer; NULL: none */
+	const char *what;      /* for the history, of a write by the daemon itself; else NULL */
+	unsigned confirm_within_s; /* of a configuration: 0 = for good */
+	bool settles; /* set by the command: may change what waits for being confirmed */
 	bool dry_run;
 	bool has_if_match;
 	uint64_t if_match;     /* revision from the ETag */
@@ -53,6 +56,10 @@ int agent_node_get(struct agent *agent, struct node *ret_node);
 /* Changes name, listen_port, endpoint, addresses, mtu, dns; the rest of node is ignored. */
 int agent_node_put(struct agent *agent, const struct node *node, struct agent_write *write,
 		   struct node *ret_node, struct fault *reterr);
+
+/* A new key pair: every session is made anew, and no peer that knows the old key comes back. */
+int agent_node_rotate_key(struct agent *agent, struct agent_write *write, struct node *ret_node,
+			  struct fault *reterr);
 
 /*
  * Peers. id "" is made. A zero public_key: a pair is made, and the private key
@@ -114,6 +121,8 @@ int agent_exit_node_put(struct agent *agent, const struct exit_node *exit_node,
 			struct agent_write *write, struct exit_node *ret_exit,
 			struct fault *reterr);
 
+#define REASONS_MAX 8
+
 /* --- the whole configuration ------------------------------------------------- */
 
 /* Everything that is stored, secrets included; all has_ are set. The caller's: config_release. */
@@ -130,22 +139,52 @@ struct config_change {
 };
 void config_change_release(struct config_change *change);
 
+/* What is stored then, or would be. The caller's: config_result_release. */
+struct config_result {
+	struct config config;
+	struct config_change change;
+};
+void config_result_release(struct config_result *result);
+
 /*
  * Makes the configuration what the sections of config say, whole or not at all,
  * in one write and one publication: peers and routes that a list leaves out are
  * removed. Pointers of items begin at the document ("/peers/3/addresses/0").
- * ret_config: what is stored then, or would be; the caller's, as ret_change.
+ * With confirm_within_s it is taken back unless it is confirmed in time, also
+ * by a daemon that was killed and started again; until then every other write
+ * of the configuration is -EEXIST, "change_pending".
  */
 int agent_config_put(struct agent *agent, const struct config *config, struct agent_write *write,
-		     struct config *ret_config, struct config_change *ret_change,
-		     struct fault *reterr);
+		     struct config_result *ret_result, struct fault *reterr);
+/* What it would end to make before after. Both whole; peers_cut.ids is the caller's to free. */
+struct config_impact {
+	enum mode mode_before, mode_after;
+	uint64_t flows_cut; /* of peers_cut, without a route any more, or in the way of the mode */
+	struct id_list peers_cut;
+	bool port_change;
+	bool source_address_change;
+	const char *protocols_lost[REASONS_MAX + 1]; /* NULL-ended */
+};
+int agent_config_impact(struct agent *agent, const struct config *before,
+			const struct config *after, struct config_impact *ret_impact);
+/* -EEXIST: nothing is waiting. */
+int agent_config_confirm(struct agent *agent, struct agent_write *write, struct fault *reterr);
+/* Back to a revision of the history; 0: the one before, or before the one that waits. */
+int agent_config_rollback(struct agent *agent, uint64_t revision, struct agent_write *write,
+			  struct config_result *ret_result, struct fault *reterr);
+/* A consistent copy of the database, secrets included: a descriptor, the caller's. */
+int agent_backup(struct agent *agent, struct fault *reterr);
+/* Is a revision waiting for being confirmed? */
+bool agent_pending(const struct agent *agent, struct pending *ret_pending);
+/* The last REVISIONS_MAX writes, the newest first; fn returns <0 to stop. */
+int agent_revision_each(struct agent *agent, int (*fn)(void *ctx, const struct revision *revision),
+			void *ctx);
 
 enum dataplane_phase { PHASE_STARTING, PHASE_RUNNING, PHASE_SWITCHING, PHASE_DEGRADED };
 extern const char *const mode_names[];	/* by enum mode, ends with NULL */
 extern const char *const phase_names[]; /* by enum dataplane_phase, the same */
 
 /* Reasons are sentences without a full stop, kept by the agent; NULL ends the list. */
-#define REASONS_MAX 8
 struct dataplane_status {
 	enum mode desired;
 	enum mode actual; /* never MODE_AUTO */

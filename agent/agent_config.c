@@ -175,8 +175,7 @@ static bool has_changes(const struct config_change *change)
 }
 
 /* In the transaction. 1: changed; 0: the same; negative errno. */
-static int put_config(struct config_apply *a, struct config *ret_config,
-		      struct config_change *ret_change)
+static int put_config(struct config_apply *a, struct config_result *ret)
 {
 	struct agent *agent = a->agent;
 
@@ -184,25 +183,25 @@ static int put_config(struct config_apply *a, struct config *ret_config,
 	if (r == 0)
 		r = put_sections(a);
 	if (r == 0)
-		r = config_load(agent->store, ret_config);
+		r = config_load(agent->store, &ret->config);
 	if (r == 0)
-		r = config_compare(a->before, ret_config, store_next_revision(agent->store),
-				   ret_change);
-	if (r < 0 || !has_changes(ret_change))
-		return r;
-	event_stage(agent, EVENT_CONFIG_APPLIED, NULL, NULL);
-	return 1;
+		r = config_compare(a->before, &ret->config, &ret->change);
+	bool changed = r == 0 && has_changes(&ret->change);
+	if (changed && a->write->confirm_within_s > 0)
+		r = confirm_begin(agent, a->write->confirm_within_s, a->write);
+	if (changed)
+		event_stage(agent, EVENT_CONFIG_APPLIED, NULL, NULL);
+	return r < 0 ? r : changed;
 }
 
-static int apply_once(struct config_apply *a, struct agent_write *write, struct config *ret_config,
-		      struct config_change *ret_change)
+static int apply_once(struct config_apply *a, struct agent_write *write, struct config_result *ret)
 {
 	struct agent *agent = a->agent;
 
 	a->mode = mode_to_be(agent, a->config, a->before);
 	int r = write_begin(agent, write, a->reterr);
 	if (r == 0) {
-		r = put_config(a, ret_config, ret_change);
+		r = put_config(a, ret);
 		r = write_end(agent, write, r, a->reterr);
 	}
 	if (a->peers)
@@ -210,16 +209,13 @@ static int apply_once(struct config_apply *a, struct agent_write *write, struct 
 	free(a->peers);
 	a->peers = NULL;
 	key_wipe(&a->node.private_key);
-	if (r < 0) {
-		config_release(ret_config);
-		config_change_release(ret_change);
-	}
+	if (r < 0)
+		config_result_release(ret);
 	return r;
 }
 
 /* A new wish for a mode is a new try; with "auto" a refusal of kernel mode is an answer. */
-static int apply(struct config_apply *a, struct agent_write *write, struct config *ret_config,
-		 struct config_change *ret_change)
+static int apply(struct config_apply *a, struct agent_write *write, struct config_result *ret)
 {
 	struct agent *agent = a->agent;
 	char before[FAULT_TEXT_MAX];
@@ -229,7 +225,7 @@ static int apply(struct config_apply *a, struct agent_write *write, struct confi
 	memcpy(before, agent->kernel_refusal, sizeof(before));
 	if (wish)
 		kernel_note_refusal(agent, NULL);
-	int r = apply_once(a, write, ret_config, ret_change);
+	int r = apply_once(a, write, ret);
 	if (!wish || (r == 0 && !write->dry_run))
 		return r;
 
@@ -237,15 +233,14 @@ static int apply(struct config_apply *a, struct agent_write *write, struct confi
 	if (r < 0 && refused && a->config->dataplane.desired == MODE_AUTO) {
 		log_warn("kernel mode is not possible: %s", agent->kernel_refusal);
 		*a->reterr = (struct fault){ .problem = NULL };
-		return apply_once(a, write, ret_config, ret_change);
+		return apply_once(a, write, ret);
 	}
 	memcpy(agent->kernel_refusal, before, sizeof(before));
 	return r;
 }
 
 int agent_config_put(struct agent *agent, const struct config *config, struct agent_write *write,
-		     struct config *ret_config, struct config_change *ret_change,
-		     struct fault *reterr)
+		     struct config_result *ret_result, struct fault *reterr)
 {
 	_cleanup_(config_release) struct config before = { .has_node = false };
 	struct config_apply a = {
@@ -256,10 +251,14 @@ int agent_config_put(struct agent *agent, const struct config *config, struct ag
 		.reterr = reterr,
 	};
 
-	*ret_config = (struct config){ .has_node = false };
-	*ret_change = (struct config_change){ .created.n = 0 };
+	*ret_result = (struct config_result){ .config.has_node = false };
 	int r = config_load(agent->store, &before);
-	return r < 0 ? write_fault(reterr, r) : apply(&a, write, ret_config, ret_change);
+	if (r < 0)
+		return write_fault(reterr, r);
+	r = apply(&a, write, ret_result);
+	if (r == 0 && !write->dry_run)
+		r = confirm_load(agent);
+	return r;
 }
 
 int agent_config_get(struct agent *agent, struct config *ret_config)

@@ -100,3 +100,40 @@ int agent_node_get(struct agent *agent, struct node *ret_node)
 {
 	return store_node_get(agent->store, ret_node);
 }
+
+static int rotate(struct agent *agent, const struct agent_write *write, struct node *ret_node,
+		  struct fault *reterr)
+{
+	struct node node;
+
+	int r = store_node_get(agent->store, &node);
+	if (r == 0)
+		r = write_match(write, node.revision, reterr);
+	if (r == 0) {
+		forwarding_generate_private_key(&node.private_key);
+		node.revision = store_next_revision(agent->store);
+		r = forwarding_public_key(&node.private_key, &node.public_key);
+	}
+	if (r == 0)
+		r = store_node_put(agent->store, &node);
+	if (r == 0)
+		*ret_node = node;
+	key_wipe(&node.private_key);
+	return r < 0 ? r : 1;
+}
+
+int agent_node_rotate_key(struct agent *agent, struct agent_write *write, struct node *ret_node,
+			  struct fault *reterr)
+{
+	struct node node = { .n_addresses = 0 };
+
+	int r = write_begin(agent, write, reterr);
+	if (r < 0)
+		return r;
+	r = rotate(agent, write, &node, reterr);
+	r = write_end(agent, write, r, reterr);
+	if (r == 0)
+		*ret_node = node;
+	key_wipe(&node.private_key);
+	return r;
+}

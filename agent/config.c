@@ -107,7 +107,13 @@ void config_change_release(struct config_change *change)
 	*change = (struct config_change){ .created.n = 0 };
 }
 
-static int note(struct id_list *list, const char *id)
+void config_result_release(struct config_result *result)
+{
+	config_release(&result->config);
+	config_change_release(&result->change);
+}
+
+int config_list_id(struct id_list *list, const char *id)
 {
 	/* Doubled at powers of two. */
 	if ((list->n & (list->n - 1)) == 0) {
@@ -124,25 +130,25 @@ static int note(struct id_list *list, const char *id)
 /* Two lists in the order of ids, walked side by side. */
 struct walk {
 	const char *before, *now; /* NULL: at the end */
-	uint64_t revision;	  /* of now */
+	uint64_t before_revision, now_revision;
 };
 
 /* Which of the two moves on: bit 0 before, bit 1 now. Negative errno. */
-static int walk_step(const struct walk *walk, uint64_t revision, struct config_change *change)
+static int walk_step(const struct walk *walk, struct config_change *change)
 {
 	int order = !walk->before ? 1 : !walk->now ? -1 : strcmp(walk->before, walk->now);
 	int r = 0;
 
 	if (order < 0)
-		r = note(&change->deleted, walk->before);
+		r = config_list_id(&change->deleted, walk->before);
 	else if (order > 0)
-		r = note(&change->created, walk->now);
-	else if (walk->revision == revision)
-		r = note(&change->changed, walk->now);
+		r = config_list_id(&change->created, walk->now);
+	else if (walk->before_revision != walk->now_revision)
+		r = config_list_id(&change->changed, walk->now);
 	return r < 0 ? r : (order <= 0) | (order >= 0) << 1;
 }
 
-static int compare_peers(const struct config *before, const struct config *now, uint64_t revision,
+static int compare_peers(const struct config *before, const struct config *now,
 			 struct config_change *change)
 {
 	int r = 0;
@@ -151,16 +157,17 @@ static int compare_peers(const struct config *before, const struct config *now, 
 		const struct walk walk = {
 			.before = i < before->n_peers ? before->peers[i].id : NULL,
 			.now = j < now->n_peers ? now->peers[j].id : NULL,
-			.revision = j < now->n_peers ? now->peers[j].revision : 0,
+			.before_revision = i < before->n_peers ? before->peers[i].revision : 0,
+			.now_revision = j < now->n_peers ? now->peers[j].revision : 0,
 		};
-		r = walk_step(&walk, revision, change);
+		r = walk_step(&walk, change);
 		i += r > 0 && r & 1;
 		j += r > 0 && r & 2;
 	}
 	return MIN(r, 0);
 }
 
-static int compare_routes(const struct config *before, const struct config *now, uint64_t revision,
+static int compare_routes(const struct config *before, const struct config *now,
 			  struct config_change *change)
 {
 	int r = 0;
@@ -169,32 +176,33 @@ static int compare_routes(const struct config *before, const struct config *now,
 		const struct walk walk = {
 			.before = i < before->n_routes ? before->routes[i].id : NULL,
 			.now = j < now->n_routes ? now->routes[j].id : NULL,
-			.revision = j < now->n_routes ? now->routes[j].revision : 0,
+			.before_revision = i < before->n_routes ? before->routes[i].revision : 0,
+			.now_revision = j < now->n_routes ? now->routes[j].revision : 0,
 		};
-		r = walk_step(&walk, revision, change);
+		r = walk_step(&walk, change);
 		i += r > 0 && r & 1;
 		j += r > 0 && r & 2;
 	}
 	return MIN(r, 0);
 }
 
-int config_compare(const struct config *before, const struct config *now, uint64_t revision,
+int config_compare(const struct config *before, const struct config *now,
 		   struct config_change *ret_change)
 {
 	struct config_change *change = ret_change;
 
 	*change = (struct config_change){ .created.n = 0 };
-	int r = compare_peers(before, now, revision, change);
+	int r = compare_peers(before, now, change);
 	if (r == 0)
-		r = compare_routes(before, now, revision, change);
-	if (r == 0 && now->node.revision == revision)
-		r = note(&change->changed, "node");
-	if (r == 0 && now->exit_node.revision == revision)
-		r = note(&change->changed, "exit_node");
-	if (r == 0 && now->dataplane.revision == revision)
-		r = note(&change->changed, "dataplane");
-	if (r == 0 && now->policy.revision == revision)
-		r = note(&change->changed, "policy");
+		r = compare_routes(before, now, change);
+	if (r == 0 && now->node.revision != before->node.revision)
+		r = config_list_id(&change->changed, "node");
+	if (r == 0 && now->exit_node.revision != before->exit_node.revision)
+		r = config_list_id(&change->changed, "exit_node");
+	if (r == 0 && now->dataplane.revision != before->dataplane.revision)
+		r = config_list_id(&change->changed, "dataplane");
+	if (r == 0 && now->policy.revision != before->policy.revision)
+		r = config_list_id(&change->changed, "policy");
 	return r;
 }
 

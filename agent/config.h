@@ -38,8 +38,9 @@ int config_check_overlaps(struct config_apply *a, bool *faulty_peers);
 int config_load(struct store *store, struct config *ret_config);
 /* Copies only what is used of the long lists. */
 void config_copy_route(struct route *to, const struct route *from);
-/* What of config is at the revision, and what before had and config has not. */
-int config_compare(const struct config *before, const struct config *config, uint64_t revision,
+int config_list_id(struct id_list *list, const char *id);
+/* What the rows' revisions say. */
+int config_compare(const struct config *before, const struct config *now,
 		   struct config_change *ret_change);
 
 /* Places of n things, sorted by compare(ctx, a, b); equal ones by place. NULL: out of memory. */

@@ -104,6 +104,9 @@ struct agent {
 	enum dataplane_phase phase;
 	int64_t phase_since;
 
+	struct pending pending; /* revision 0: none */
+	struct timer confirm_timer;
+
 	struct timer
 		tick; /* next expiry, changed host addresses, another try; at least once a minute */
 	int64_t endpoints_saved_at;
@@ -139,6 +142,8 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 int write_keep(struct agent *agent, struct agent_write *write, int result, struct fault *reterr);
 /* Something was made under that id. */
 void write_made(struct agent_write *write, const char *id);
+/* Tells the history who and what. */
+void write_note(struct agent *agent, const struct agent_write *write);
 /* For -ENOENT. */
 int write_not_found(struct fault *reterr, const char *what, const char *id);
 /* Fills reterr for an error of the store or system. Returns err. */
@@ -179,6 +184,17 @@ void journal_flush(struct agent *agent);
 void journal_on_timer(void *arg, mono_t now);
 /* A token or session was used, which was used last at that time. */
 void journal_note_use(struct agent *agent, const char *id, int64_t last_used_at);
+/* --- agent_confirm.c ------------------------------------------------------------ */
+
+/* In a transaction: the next revision waits for being confirmed. */
+int confirm_begin(struct agent *agent, unsigned within_s, const struct agent_write *write);
+/* Remembers what the store says, and when to go back. */
+int confirm_load(struct agent *agent);
+/* Fills reterr for a write that comes while another one waits. Returns -EEXIST. */
+int confirm_refuse(const struct agent *agent, struct fault *reterr);
+/* At the start: goes back where the time has passed. */
+int confirm_settle_overdue(struct agent *agent, struct fault *reterr);
+void confirm_on_deadline(void *arg, mono_t now);
 
 /* --- the nouns' own ----------------------------------------------------------- */
 

@@ -91,6 +91,8 @@ int start_node(struct agent *agent, struct fault *reterr)
 	if (r < 0)
 		return write_fault(reterr, r);
 
+	const struct agent_write write = { .what = "command line" };
+	write_note(agent, &write);
 	r = prepare(agent, reterr);
 	events_discard(&agent->events); /* nobody is there to hear of it */
 	if (r < 0) {

@@ -65,6 +65,22 @@ int write_not_found(struct fault *reterr, const char *what, const char *id)
 	return fault_set(reterr, -ENOENT, "not_found", "There is no %s \"%s\".", what, id);
 }
 
+void write_note(struct agent *agent, const struct agent_write *write)
+{
+	static const struct actor daemon = { .who = "daemon" };
+	struct revision note = {
+		.at = loop_wall_ns(),
+		.actor = write->actor ? *write->actor : daemon,
+	};
+	const struct audit_entry *asked = write->audit;
+
+	if (asked)
+		snprintf(note.what, sizeof(note.what), "%s %s", asked->method, asked->object);
+	else
+		snprintf(note.what, sizeof(note.what), "%s", write->what ? write->what : "");
+	store_note(agent->store, &note);
+}
+
 static int publish_and_commit(struct agent *agent, const struct agent_write *write,
 			      struct fault *reterr)
 {
@@ -77,6 +93,7 @@ static int publish_and_commit(struct agent *agent, const struct agent_write *wri
 		return r;
 	}
 
+	write_note(agent, write);
 	r = replay_write(agent, write);
 	if (r == 0)
 		r = audit_write(agent, write, true);
@@ -96,6 +113,8 @@ static int publish_and_commit(struct agent *agent, const struct agent_write *wri
 
 int write_end(struct agent *agent, struct agent_write *write, int result, struct fault *reterr)
 {
+	if (result > 0 && !write->dry_run && !write->settles && agent->pending.revision != 0)
+		result = confirm_refuse(agent, reterr);
 	if (result > 0 && !write->dry_run) {
 		result = publish_and_commit(agent, write, reterr);
 		audit_done(agent, write, result == 0);

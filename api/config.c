@@ -16,8 +16,8 @@
 struct work {
 	struct request *req;
 	struct agent_write write;
-	struct config wanted, stored;
-	struct config_change change;
+	struct config wanted;
+	struct config_result result;
 	struct fault fault, more;
 };
 
@@ -31,6 +31,7 @@ static struct work *work_new(struct request *req)
 	}
 	work->req = req;
 	work->write = request_write(req);
+	work->write.confirm_within_s = req->query.confirm_within_s;
 	req->answer.body.max = CONFIG_ANSWER_MAX;
 	return work;
 }
@@ -40,8 +41,7 @@ static void work_free(struct work **work)
 	if (!*work)
 		return;
 	config_release(&(*work)->wanted);
-	config_release(&(*work)->stored);
-	config_change_release(&(*work)->change);
+	config_result_release(&(*work)->result);
 	free(*work);
 }
 
@@ -49,7 +49,7 @@ static void work_free(struct work **work)
 static void answer_config(struct work *work, json_t *json)
 {
 	struct request *req = work->req;
-	bool large = work->stored.n_peers + work->stored.n_routes > READABLE_MAX;
+	bool large = work->result.config.n_peers + work->result.config.n_routes > READABLE_MAX;
 
 	json_add_to(&req->answer.body, json, large ? JSON_COMPACT : JSON_INDENT(2));
 	buf_add_text(&req->answer.body, "\n");
@@ -60,17 +60,41 @@ static void answer_config(struct work *work, json_t *json)
 	req->answer.revision = agent_revision(req->agent);
 }
 
+static void answer_applied(struct work *work)
+{
+	json_t *json = config_json(&work->result.config);
+
+	config_change_json(&work->result.change, json);
+	json_object_set_new(json, "pending", pending_json(work->req->agent));
+	answer_config(work, json);
+}
+
+static json_t *impact_json(const struct config_impact *impact)
+{
+	json_t *lost = json_array();
+
+	for (size_t i = 0; impact->protocols_lost[i]; i++)
+		json_array_append_new(lost, json_text(impact->protocols_lost[i]));
+	return json_pack("{s:I, s:o, s:b, s:s, s:s, s:b, s:b, s:o}", "flows_cut",
+			 (json_int_t)impact->flows_cut, "peers_cut", ids_json(&impact->peers_cut),
+			 "mode_switch", impact->mode_before != impact->mode_after, "mode_before",
+			 mode_names[impact->mode_before], "mode_after",
+			 mode_names[impact->mode_after], "listen_port_change", impact->port_change,
+			 "source_address_change", impact->source_address_change, "protocols_lost",
+			 lost);
+}
+
 void config_get(struct request *req)
 {
 	_cleanup_(work_free) struct work *work = work_new(req);
 
 	if (!work || !condition_read(req, agent_revision(req->agent)))
 		return;
-	int r = agent_config_get(req->agent, &work->stored);
+	int r = agent_config_get(req->agent, &work->result.config);
 	if (r < 0)
 		answer_missing(req, r);
 	else
-		answer_config(work, config_json(&work->stored));
+		answer_config(work, config_json(&work->result.config));
 }
 
 /* Ports are not judged by protocols that are wrong themselves. */
@@ -97,8 +121,7 @@ static void judge_rest(struct work *work)
 	struct agent *agent = work->req->agent;
 
 	forget_protocols(work);
-	int r = agent_config_put(agent, &work->wanted, &rehearsal, &work->stored, &work->change,
-				 &work->more);
+	int r = agent_config_put(agent, &work->wanted, &rehearsal, &work->result, &work->more);
 	if (r == -EINVAL)
 		fault_join(&work->fault, &work->more);
 }
@@ -148,13 +171,127 @@ void config_put(struct request *req)
 		return;
 	}
 
-	int r = agent_config_put(req->agent, &work->wanted, &work->write, &work->stored,
-				 &work->change, &work->fault);
+	int r = agent_config_put(req->agent, &work->wanted, &work->write, &work->result,
+				 &work->fault);
 	if (r < 0) {
 		answer_fault(req, r, &work->fault);
 		return;
 	}
-	json_t *json = config_json(&work->stored);
-	config_change_json(&work->change, json);
+	answer_applied(work);
+}
+
+/* Plans need no precondition: they say what they were made from. */
+static void answer_plan(struct work *work, const struct config *before)
+{
+	struct agent *agent = work->req->agent;
+	struct config_impact impact;
+	int r = agent_config_impact(agent, before, &work->result.config, &impact);
+	if (r < 0) {
+		const struct fault fault = { .text = "The data plane does not answer just now." };
+		answer_fault(work->req, r, &fault);
+		return;
+	}
+
+	json_t *json = json_object(), *old = config_json(before);
+	json_t *new = config_json(&work->result.config);
+	json_object_set_new(json, "base_revision", json_integer((json_int_t)agent_revision(agent)));
+	json_object_set_new(json, "diff", config_diff(old, new, &work->result.change));
+	config_change_json(&work->result.change, json);
+	json_object_set_new(json, "impact", impact_json(&impact));
+	free(impact.peers_cut.ids);
+	json_decref(old);
+	json_decref(new);
 	answer_config(work, json);
+}
+
+void config_plan_post(struct request *req)
+{
+	_cleanup_(work_free) struct work *work = work_new(req);
+	_cleanup_(config_release) struct config before = { .has_node = false };
+
+	if (!work || !condition_write(req, true, agent_revision(req->agent), &work->write) ||
+	    !read_body(work))
+		return;
+	work->write.dry_run = true;
+	int r = agent_config_get(req->agent, &before);
+	if (r == 0)
+		r = agent_config_put(req->agent, &work->wanted, &work->write, &work->result,
+				     &work->fault);
+	if (r < 0)
+		answer_fault(req, r, &work->fault);
+	else
+		answer_plan(work, &before);
+}
+
+/* Which revision to go back to; 0 = the one before. */
+struct aim {
+	uint64_t revision;
+};
+
+const struct field rollback_fields[] = {
+	{ "revision", FIELD_UINT, MEMBER(struct aim, revision), .min = 1, .max = JSON_INTEGER_MAX },
+	FIELD_END,
+};
+
+void config_rollback_post(struct request *req)
+{
+	_cleanup_(work_free) struct work *work = work_new(req);
+	struct aim aim = { .revision = 0 };
+
+	if (!work || !condition_write(req, true, agent_revision(req->agent), &work->write))
+		return;
+	json_t *json = request_json(req);
+	if (!json)
+		return;
+	int r = fields_decode(rollback_fields, json, &aim, &work->fault);
+	json_decref(json);
+	if (r == 0)
+		r = agent_config_rollback(req->agent, aim.revision, &work->write, &work->result,
+					  &work->fault);
+	if (r < 0)
+		answer_fault(req, r, &work->fault);
+	else
+		answer_applied(work);
+}
+
+void config_confirm_post(struct request *req)
+{
+	struct agent_write write = request_write(req);
+	struct fault fault = { 0 };
+
+	if (!condition_write(req, true, agent_revision(req->agent), &write))
+		return;
+	int r = agent_config_confirm(req->agent, &write, &fault);
+	if (r < 0) {
+		answer_fault(req, r, &fault);
+		return;
+	}
+	uint64_t revision = agent_revision(req->agent);
+	answer_resource(req, 200, revision, json_pack("{s:I}", "revision", (json_int_t)revision));
+}
+
+static int add_revision(void *list, const struct revision *revision)
+{
+	json_array_append_new(list, json_pack("{s:I, s:o, s:s, s:s, s:s}", "revision",
+					      (json_int_t)revision->revision, "at",
+					      codec_time.encode(&revision->at, NULL), "who",
+					      revision->actor.who, "from", revision->actor.from,
+					      "what", revision->what));
+	return 0;
+}
+
+void config_revisions_get(struct request *req)
+{
+	uint64_t revision = agent_revision(req->agent);
+	json_t *items = json_array();
+
+	int r = agent_revision_each(req->agent, add_revision, items);
+	if (r < 0) {
+		json_decref(items);
+		answer_missing(req, r);
+		return;
+	}
+	answer_resource(req, 200, revision,
+			json_pack("{s:o, s:n, s:I, s:o}", "items", items, "next_cursor", "revision",
+				  (json_int_t)revision, "pending", pending_json(req->agent)));
 }

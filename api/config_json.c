@@ -139,7 +139,7 @@ static void decode_section(struct decode *at, const char *name, const json_t *js
 static bool is_answer_only(const char *name)
 {
 	return strcmp(name, "created") == 0 || strcmp(name, "changed") == 0 ||
-	       strcmp(name, "deleted") == 0;
+	       strcmp(name, "deleted") == 0 || strcmp(name, "pending") == 0;
 }
 
 int config_decode(const json_t *json, const struct config_source *source, struct config *ret_config,
@@ -183,7 +183,18 @@ json_t *config_json(const struct config *config)
 	return json;
 }
 
-static json_t *ids_json(const struct id_list *list)
+json_t *pending_json(const struct agent *agent)
+{
+	struct pending pending;
+
+	if (!agent_pending(agent, &pending))
+		return json_null();
+	return json_pack("{s:I, s:I, s:o, s:s}", "revision", (json_int_t)pending.revision,
+			 "base_revision", (json_int_t)pending.base, "deadline",
+			 codec_time.encode(&pending.deadline, NULL), "who", pending.who);
+}
+
+json_t *ids_json(const struct id_list *list)
 {
 	json_t *json = json_array();
 

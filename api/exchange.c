@@ -106,7 +106,8 @@ static bool pass_guard(struct exchange *exchange, const char *method)
 	const char *why = exchange->target_fits ? guard_verdict(&guard, method, req->target,
 								info ? info->header_size : 0)
 						: "The request target is too long.";
-	req->body_expected = guard.content_lengths > 0 || guard.transfer_encodings > 0;
+	const char *length = header_value(req, "Content-Length");
+	req->body_expected = guard.transfer_encodings > 0 || (length && strcmp(length, "0") != 0);
 	if (!why)
 		return true;
 	answer_problem(req, PROBLEM_BAD_REQUEST, "%s", why);
@@ -139,6 +140,7 @@ static bool json_is_acceptable(struct request *req)
 
 	if (!target_is_versioned(req->target) ||
 	    req->route->query & (QUERY_FORMAT | QUERY_EVENTS) ||
+	    req->route->scope == SCOPE_BACKUP_READ ||
 	    accept_choose(header_value(req, "Accept"), types) >= 0)
 		return true;
 	answer_problem(req, PROBLEM_NOT_ACCEPTABLE, "This is to be had as application/json.");

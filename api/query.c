@@ -17,19 +17,27 @@ static bool parse_bool(const char *value, bool *ret_bool)
 	return *ret_bool || strcmp(value, "false") == 0;
 }
 
-static bool parse_limit(const char *value, size_t *ret_limit)
+static bool parse_number(const char *value, size_t min, size_t max, size_t *ret_number)
 {
-	size_t limit = 0;
+	size_t number = 0;
 
-	if (!*value || strlen(value) > 3)
+	if (!*value || strlen(value) > 4)
 		return false;
 	for (const char *at = value; *at; at++) {
 		if (*at < '0' || *at > '9')
 			return false;
-		limit = limit * 10 + (size_t)(*at - '0');
+		number = number * 10 + (size_t)(*at - '0');
 	}
-	*ret_limit = limit;
-	return limit >= 1 && limit <= LIST_LIMIT_MAX;
+	*ret_number = number;
+	return number >= min && number <= max;
+}
+
+static bool parse_span(const char *value, unsigned *ret_seconds)
+{
+	size_t seconds = 0;
+	bool fine = parse_number(value, CONFIRM_MIN_S, CONFIRM_MAX_S, &seconds);
+	*ret_seconds = (unsigned)seconds;
+	return fine;
 }
 
 static bool parse_peer(const char *value, char ret_id[ID_MAX + 1])
@@ -82,7 +90,9 @@ static int take_parameter(struct query *query, unsigned allowed, const char *nam
 	else if (allowed & QUERY_FORMAT && strcmp(name, "format") == 0)
 		fine = query->qr_text = strcmp(value, "qr-text") == 0;
 	else if (allowed & QUERY_LIST && strcmp(name, "limit") == 0)
-		fine = parse_limit(value, &query->limit);
+		fine = parse_number(value, 1, LIST_LIMIT_MAX, &query->limit);
+	else if (allowed & QUERY_CONFIRM && strcmp(name, "confirm_within_s") == 0)
+		fine = parse_span(value, &query->confirm_within_s);
 	else if (allowed & QUERY_LIST && strcmp(name, "cursor") == 0)
 		fine = cursor_decode(value, query->after) == 0;
 	else if (allowed & QUERY_EVENTS && strcmp(name, "types") == 0)

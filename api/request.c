@@ -7,6 +7,7 @@
 
 #include "agent/base/limits.h"
 #include "api/problem.h"
+#include "api/router.h"
 
 const char *request_header(const struct request *req, const char *name)
 {

@@ -34,10 +34,11 @@ enum {
 	QUERY_DRY_RUN = 1,
 	QUERY_CASCADE = 2,
 	QUERY_FORMAT = 4,
-	QUERY_LIST = 8,	   /* limit, cursor */
-	QUERY_FLOWS = 16,  /* the members of struct flow_filter */
-	QUERY_EVENTS = 32, /* types */
-	QUERY_PEER = 64,   /* peer */
+	QUERY_LIST = 8,	     /* limit, cursor */
+	QUERY_FLOWS = 16,    /* the members of struct flow_filter */
+	QUERY_EVENTS = 32,   /* types */
+	QUERY_PEER = 64,     /* peer */
+	QUERY_CONFIRM = 128, /* confirm_within_s */
 };
 
 /* Which flows a list is to have. */
@@ -59,6 +60,7 @@ struct query {
 	bool dry_run;
 	bool cascade;
 	bool qr_text;
+	unsigned confirm_within_s; /* 0 = not given */
 	size_t limit;
 	char after[ID_MAX + 1]; /* from cursor; "" = from the start */
 	struct flow_filter flows;

@@ -15,6 +15,7 @@ extern const struct field rule_fields[];    /* those of one in policy */
 extern const struct field explain_fields[]; /* a question */
 extern const struct field token_fields[];
 extern const struct field session_fields[];
+extern const struct field rollback_fields[];
 
 /* What members mean that are left out. */
 void peer_defaults(struct peer *ret_peer);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "agent/base/loop.h"
+#include "api/config_json.h"
 #include "api/problem.h"
 #include "api/rates.h"
 #include "api/resource.h"
@@ -77,6 +78,7 @@ void status_get(struct request *req)
 	json_object_set_new(json, "started_at", codec_time.encode(&status.started_at, NULL));
 	json_object_set_new(json, "uptime_s", json_integer(uptime_ns / NS_PER_S));
 	json_object_set_new(json, "revision", count(agent_revision(req->agent)));
+	json_object_set_new(json, "pending", pending_json(req->agent));
 	json_object_set_new(json, "dataplane", dataplane_part(&status.dataplane));
 	json_object_set_new(
 		json, "engine",

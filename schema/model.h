@@ -9,6 +9,7 @@
 #include "agent/base/ip.h"
 #include "agent/base/key.h"
 #include "agent/base/limits.h"
+#include "agent/base/mono.h"
 
 /* Wall times are nanoseconds since the Unix epoch; 0 = none. */
 
@@ -211,4 +212,24 @@ struct replay {
 	uint16_t status;   /* 0 = done, but the answer is not here */
 	uint64_t revision; /* of the ETag; 0 = none */
 	char location[ID_MAX + 32];
+};
+
+/* One write, as the history has it. */
+#define WHAT_MAX 160
+struct revision {
+	uint64_t revision;
+	int64_t at;
+	struct actor actor;
+	char what[WHAT_MAX + 1]; /* "PUT /v1/peers/laptop" */
+};
+
+/* A revision that is taken back unless somebody confirms it in time. */
+struct pending {
+	uint64_t revision; /* 0 = none */
+	uint64_t base;	   /* what is gone back to */
+	unsigned within_s;
+	int64_t deadline;     /* wall clock: for people, and after a reboot */
+	char boot[40];	      /* kernel's boot id, for which boot_deadline is meant */
+	mono_t boot_deadline; /* counts, whatever the wall clock does */
+	char who[WHO_MAX + 1];
 };

@@ -86,7 +86,7 @@ void query_put_text(struct query *q, const char *text)
 		note(q, sqlite3_bind_text(q->stmt, ++q->place, text, -1, SQLITE_STATIC));
 }
 
-static void put_bytes(struct query *q, const void *bytes, int length)
+void query_put_bytes(struct query *q, const void *bytes, int length)
 {
 	if (q->stmt)
 		note(q, sqlite3_bind_blob(q->stmt, ++q->place, bytes, length, SQLITE_STATIC));
@@ -94,12 +94,12 @@ static void put_bytes(struct query *q, const void *bytes, int length)
 
 void query_put_key(struct query *q, const struct wg_key *key)
 {
-	put_bytes(q, key ? key->b : NULL, KEY_BYTES);
+	query_put_bytes(q, key ? key->b : NULL, KEY_BYTES);
 }
 
 void query_put_addr(struct query *q, const struct addr *addr)
 {
-	put_bytes(q, addr->family != 0 ? addr->b : NULL, addr->family == 4 ? 4 : 16);
+	query_put_bytes(q, addr->family != 0 ? addr->b : NULL, addr->family == 4 ? 4 : 16);
 }
 
 void query_put_prefix(struct query *q, const struct prefix *prefix)
@@ -173,6 +173,13 @@ int query_take_name(struct query *q, const char *const names[])
 			return i;
 	damaged(q);
 	return 0;
+}
+
+const void *query_take_bytes(struct query *q, int *ret_length)
+{
+	const void *bytes = sqlite3_column_blob(q->stmt, ++q->place);
+	*ret_length = sqlite3_column_bytes(q->stmt, q->place);
+	return bytes;
 }
 
 bool query_take_key(struct query *q, struct wg_key *ret_key)

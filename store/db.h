@@ -2,6 +2,9 @@
 /* Inside store/: the connection, and statements with values put in and taken out in order. */
 #pragma once
 
+/* Distributions build the library with it; the header shows it only when asked. */
+#define SQLITE_ENABLE_SESSION 1
+#define SQLITE_ENABLE_PREUPDATE_HOOK 1
 #include <sqlite3.h>
 
 #include "agent/base/macros.h"
@@ -14,7 +17,9 @@ struct store {
 	int dir_fd; /* locked: no other process opens this directory */
 	uint64_t revision;
 	bool in_transaction;
-	bool secrets_gone; /* a secret was overwritten since the last checkpoint */
+	sqlite3_session *session; /* of the open transaction */
+	struct revision note;	  /* what it will be remembered as */
+	bool secrets_gone;	  /* a secret was overwritten since the last checkpoint */
 
 	/* Prepared once, found by the address of their text. */
 	struct {
@@ -30,6 +35,12 @@ int db_errno(int result);
 int migrate(sqlite3 *db);
 /* user_version that migrate() leads to. */
 int migrate_version(void);
+
+/* history.c: around a transaction. A failed begin is ended as well. */
+int history_begin(struct store *store);
+void history_end(struct store *store);
+/* Puts what changed beside the next revision. */
+int history_keep(struct store *store);
 
 /*
  * One run of a prepared statement. query_open, then a query_put_* per
@@ -49,6 +60,7 @@ struct query {
 void query_open(struct query *q, struct store *store, const char *sql);
 void query_put_int(struct query *q, int64_t value);
 void query_put_text(struct query *q, const char *text);
+void query_put_bytes(struct query *q, const void *bytes, int length);
 void query_put_key(struct query *q, const struct wg_key *key); /* NULL is null */
 void query_put_addr(struct query *q, const struct addr *addr); /* family 0 is null */
 /* Address, then length. */
@@ -62,6 +74,8 @@ bool query_take_bool(struct query *q);
 void query_take_text(struct query *q, char *ret_text, size_t size);
 /* Text of any length; what does not fit is an error of the query. */
 void query_take_into(struct query *q, struct buf *buf);
+/* Until the next step. */
+const void *query_take_bytes(struct query *q, int *ret_length);
 bool query_take_key(struct query *q, struct wg_key *ret_key); /* false: null */
 void query_take_addr(struct query *q, struct addr *ret_addr);
 void query_take_prefix(struct query *q, struct prefix *ret_prefix);

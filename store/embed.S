@@ -14,5 +14,6 @@
 	embed migration_0003, "schema/0003_tokens.sql"
 	embed migration_0004, "schema/0004_audit.sql"
 	embed migration_0005, "schema/0005_replay.sql"
+	embed migration_0006, "schema/0006_history.sql"
 
 	.section .note.GNU-stack, "", @progbits

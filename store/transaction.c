@@ -27,7 +27,12 @@ int store_begin(struct store *store)
 	assert(!store->in_transaction);
 
 	int r = run(store, "BEGIN IMMEDIATE");
-	store->in_transaction = r == 0;
+	if (r < 0)
+		return r;
+	store->in_transaction = true;
+	r = history_begin(store);
+	if (r < 0)
+		store_rollback(store);
 	return r;
 }
 
@@ -38,6 +43,7 @@ void store_rollback(struct store *store)
 	/* A full disk or I/O error may have ended the transaction already. */
 	if (!sqlite3_get_autocommit(store->db))
 		run(store, "ROLLBACK");
+	history_end(store);
 	store->in_transaction = false;
 	store->secrets_gone = false;
 }
@@ -58,7 +64,9 @@ int store_commit(struct store *store, bool changed)
 {
 	assert(store->in_transaction);
 
-	int r = changed ? run(store, "UPDATE revision SET value = value + 1") : 0;
+	int r = changed ? history_keep(store) : 0;
+	if (r == 0 && changed)
+		r = run(store, "UPDATE revision SET value = value + 1");
 	/* An earlier error may have rolled back behind our back: committing nothing is no success. */
 	if (r == 0 && sqlite3_get_autocommit(store->db))
 		r = -EIO;
@@ -69,6 +77,7 @@ int store_commit(struct store *store, bool changed)
 		return r;
 	}
 
+	history_end(store);
 	store->in_transaction = false;
 	store->revision += changed;
 	if (store->secrets_gone)

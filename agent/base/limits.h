@@ -27,6 +27,13 @@
 #define AUDIT_WAITING_MAX 64
 #define REPLAYS_MAX 4096
 
+/* Writes that can be taken back. */
+#define BACKUP_MAX (256 * 1024 * 1024)
+#define REVISIONS_MAX 50
+#define REVISIONS_BYTES_MAX (64 * 1024 * 1024)
+#define CONFIRM_MIN_S 10
+#define CONFIRM_MAX_S 3600
+
 /* Text. Characters are Unicode characters, bytes are their UTF-8. */
 #define ID_MAX 64
 #define NAME_CHARS_MAX 64

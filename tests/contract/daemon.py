@@ -75,8 +75,14 @@ class Daemon:
         self.process = subprocess.Popen(
             [*ordinary_user(), self.binary, "run", "--state-dir", self.state, "--http", f"127.0.0.1:{self.port}",
              "--wg-port", str(self.wg_port), *self.options],
-            stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, cwd="/")
+            stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL, text=True, cwd="/", start_new_session=True)
         self.wait_ready()
+
+    def kill(self):
+        """All three processes, at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
 
     def wait_ready(self):
         ready, _, _ = select.select([self.process.stdout], [], [], 30)

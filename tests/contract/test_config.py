@@ -2,7 +2,12 @@
 """The configuration as one document: read, sent back, changed whole or not at all."""
 import base64
 import copy
+import datetime
 import json
+import os
+import random
+import select
+import sqlite3
 import time
 
 import pytest
@@ -42,7 +47,7 @@ def test_what_get_gave_changes_nothing(call):
     assert call("GET", "/v1/config", headers={"If-None-Match": got.headers["ETag"]}).status == 304
     same = put(call, got.body, headers={"If-Match": got.headers["ETag"]})
     assert (same.status, same.headers["ETag"]) == (200, got.headers["ETag"])
-    assert same.json == {**got.json, "created": [], "changed": [], "deleted": []}
+    assert same.json == {**got.json, "created": [], "changed": [], "deleted": [], "pending": None}
     assert put(call, same.body).headers["ETag"] == got.headers["ETag"]
     assert "PresharedKey" in call("GET", "/v1/peers/{id}/config", id="a").body.decode()
     got.json["peers"][0]["preshared_key"] = None
@@ -149,6 +154,206 @@ def test_the_node_takes_another_key(call):
     assert put(call, {"node": {"private_key": private}}).json["changed"] == []
     own = put(call, {"peers": [peer(1, public_key=done.json["node"]["public_key"])]})
     assert pointers(own) == {"/peers/0/public_key"}
+
+
+def patched(document, patch):
+    """RFC 6902, as far as plans use it."""
+    document = copy.deepcopy(document)
+    for op in patch:
+        *way, last = [w.replace("~1", "/").replace("~0", "~") for w in op["path"].split("/")[1:]]
+        place = document
+        for word in way:
+            place = place[int(word)] if isinstance(place, list) else place[word]
+        if isinstance(place, list):
+            last = int(last)
+        if op["op"] == "remove":
+            assert place.pop(last) == op["was"]
+        elif op["op"] == "add" and isinstance(place, list):
+            place.insert(last, op["value"])
+        else:
+            place[last] = op["value"]
+    return document
+
+
+def random_document(rng):
+    some = rng.sample(range(9), rng.randint(0, 6))
+    names = rng.sample(range(9), len(some))
+    routes = rng.sample(range(6), rng.randint(0, 4))
+    prefixes = rng.sample([f"10.{50 + i}.0.0/16" for i in range(4)] + ["10.50.0.0/17", "10.50.0.0/18"], len(routes))
+    rules = rng.sample(["x", "y", "z"], rng.randint(0, 3))
+    return {
+        "node": {"name": rng.choice(["a", "b"]), "mtu": rng.choice([1300, 1420])},
+        "peers": [{**peer(n), "id": f"p{i:05}", "tags": rng.sample(["s", "t"], rng.randint(0, 2)),
+                   "preshared_key": rng.choice([None, key(70), key(71)])} for i, n in zip(some, names)],
+        "routes": [{"id": f"r{i}", "prefix": n, "via": rng.choice(["router", *[f"p{p:05}" for p in some]]),
+                    "peers": rng.choice(["all", ["tag:s"], [f"p{p:05}" for p in some]])} for i, n in zip(routes, prefixes)],
+        "exit_node": {"enabled": rng.random() < 0.5},
+        "policy": {"rules": [{"id": i, "action": "deny", "ports": [str(rng.randint(1, 9))]} for i in rules]}}
+
+
+def secrets(call, document):
+    return [call("GET", "/v1/peers/{id}/config", id=p["id"]).body for p in document["peers"]]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_plans_come_true_and_revisions_come_back(call, seed):
+    rng = random.Random(seed)
+    seen = []
+    for _ in range(8):
+        document = random_document(rng)
+        before = call("GET", "/v1/config")
+        plan = call("POST", "/v1/config/plan", document)
+        assert (plan.status, f'"r{plan.json["base_revision"]}"') == (200, before.headers["ETag"])
+        done = put(call, document, headers={"If-Match": before.headers["ETag"]})
+        assert done.status == 200, done.body
+        after = call("GET", "/v1/config")
+        assert patched(before.json, plan.json["diff"]) == after.json
+        for member in ("created", "changed", "deleted"):
+            assert plan.json[member] == done.json[member]
+        seen.append((int(after.headers["ETag"].strip('"r')), after.json, secrets(call, after.json)))
+    for revision, document, keys in rng.sample(seen, 5):
+        back = call("POST", "/v1/config/rollback", {"revision": revision})
+        assert back.status == 200, back.body
+        now = call("GET", "/v1/config").json
+        assert (now, secrets(call, now)) == (document, keys)
+        assert {k: back.json[k] for k in now} == now
+
+
+def test_what_a_plan_says_of_the_impact(call):
+    put(call, {"peers": [peer(n, preshared_key=key(70)) for n in range(5)]})
+    plan = call("POST", "/v1/config/plan", {
+        "node": {"listen_port": 4}, "peers": [peer(0), peer(1, preshared_key=key(71)), peer(2, enabled=False), peer(3, public_key=key(99))]})
+    impact = plan.json["impact"]
+    assert impact["peers_cut"] == ["p00001", "p00002", "p00003", "p00004"] and impact["listen_port_change"]
+    assert (impact["mode_switch"], impact["mode_after"], impact["flows_cut"]) == (False, "netstack", 0)
+    assert [(o["path"], o.get("secret_changed")) for o in plan.json["diff"] if o["path"].startswith("/peers/1/")] == \
+        [("/peers/1/has_preshared_key", True)]
+    assert key(71) not in plan.body.decode()
+    assert pointers(call("POST", "/v1/config/plan", {"peers": [{}]})) >= {"/peers/0/id"}
+    assert call("POST", "/v1/config/plan", {"dataplane": {"desired": "kernel"}}).status == 409
+
+
+def test_revisions_say_who_and_what(call):
+    call("PUT", "/v1/peers/{id}", {"name": "a", "public_key": key(1)}, id="a")
+    call("PATCH", "/v1/peers/{id}", {"enabled": False}, id="a")
+    got = call("GET", "/v1/config/revisions").json
+    assert [i["what"] for i in got["items"][:2]] == ["PATCH /v1/peers/a", "PUT /v1/peers/a"]
+    assert got["items"][0]["revision"] == got["revision"] and got["pending"] is None
+    assert (got["items"][0]["who"], got["items"][0]["from"]) == (f"uid:{os.geteuid()}", "socket")
+    assert call("POST", "/v1/config/rollback", {}).json["changed"] == ["a"]
+    assert call("GET", "/v1/peers/{id}", id="a").json["enabled"] is True
+    for n in range(60):
+        call("PATCH", "/v1/peers/{id}", {"persistent_keepalive_s": n}, id="a")
+    items = call("GET", "/v1/config/revisions").json["items"]
+    assert len(items) == 50
+    assert call("POST", "/v1/config/rollback", {"revision": items[-1]["revision"]}).status == 200
+    for revision in (1, 10 ** 9):
+        assert pointers(call("POST", "/v1/config/rollback", {"revision": revision})) == {"/revision"}
+
+
+def arm(call, document=None, seconds=600):
+    done = put(call, document or {"peers": [peer(1)]}, f"?confirm_within_s={seconds}")
+    assert done.status == 200 and done.json["pending"]["revision"] == done.json["pending"]["base_revision"] + 1
+    return done
+
+
+def test_confirming(call):
+    assert call("POST", "/v1/config/confirm").status == 409
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert call("POST", "/v1/config/confirm", b"x=1", headers=form, tcp=True).status == 415
+    pending = arm(call).json["pending"]
+    assert call("GET", "/v1/status").json["pending"] == pending == call("GET", "/v1/config/revisions").json["pending"]
+    assert call("POST", "/v1/config/confirm", query="?dry_run=true").status == 200
+    assert call("POST", "/v1/config/confirm").json == {"revision": pending["revision"]}
+    assert call("GET", "/v1/status").json["pending"] is None and len(call("GET", "/v1/config").json["peers"]) == 1
+    # What changes nothing has nothing to confirm.
+    assert put(call, {"peers": [peer(1)]}, "?confirm_within_s=10").json["pending"] is None
+    for wrong in ("9", "3601", "x", ""):
+        assert put(call, {}, f"?confirm_within_s={wrong}").status == 400
+
+
+def test_taking_back_what_waits(call):
+    put(call, {"peers": [peer(1)]})
+    arm(call, {"peers": [peer(1), peer(2)]})
+    back = call("POST", "/v1/config/rollback", {}).json
+    assert (back["deleted"], back["pending"]) == (["p00002"], None)
+    assert put(call, {"peers": []}).status == 200
+
+
+OTHER_WRITES = [
+    ("PATCH", "/v1/node", {"name": "else"}), ("POST", "/v1/peers", {"name": "else"}),
+    ("PUT", "/v1/peers/{id}", {"name": "else", "public_key": key(9)}), ("PATCH", "/v1/peers/{id}", {"enabled": False}),
+    ("DELETE", "/v1/peers/{id}", None), ("POST", "/v1/routes", {"prefix": "10.9.0.0/16"}),
+    ("PUT", "/v1/routes/{id}", {"prefix": "10.9.0.0/16"}), ("PATCH", "/v1/routes/{id}", {"enabled": False}),
+    ("DELETE", "/v1/routes/{id}", None), ("PUT", "/v1/exit-node", {"enabled": True}), ("PATCH", "/v1/exit-node", {"enabled": True}),
+    ("PUT", "/v1/dataplane", {"desired": "netstack"}), ("PUT", "/v1/policy", {"default": "deny"}), ("PUT", "/v1/config", {"peers": []})]
+
+
+def test_other_writes_are_refused_meanwhile(call):
+    arm(call, {"peers": [peer(1)], "routes": [{"id": "p00001", "prefix": "10.20.0.0/16"}]})
+    before = call("GET", "/v1/config").json
+    for method, path, body in OTHER_WRITES:
+        refused = call(method, path, body, headers=ANY if path == "/v1/config" else None, id="p00001")
+        assert (refused.status, refused.json["type"]) == (409, "/problems/change_pending"), path
+    assert call("GET", "/v1/config").json == before
+    assert call("POST", "/v1/config/confirm").status == 200
+    assert call("DELETE", "/v1/peers/{id}", id="p00001").status == 204
+
+
+def test_a_killed_daemon_still_goes_back(call, daemon):
+    put(call, {"peers": [peer(1, preshared_key=key(50))]})
+    kept = call("GET", "/v1/peers/{id}/config", id="p00001").body
+    arm(call, {"peers": [peer(2)]}, 10)
+    daemon.kill()
+    daemon.start()
+    pending = call("GET", "/v1/status").json["pending"]
+    assert pending and len(call("GET", "/v1/config").json["peers"]) == 1
+    daemon.kill()
+    until = datetime.datetime.fromisoformat(pending["deadline"].replace("Z", "+00:00")).timestamp()
+    # Until the deadline has passed while nothing runs.
+    select.select([], [], [], max(0, until - time.time()) + 0.1)
+    daemon.start()
+    status = call("GET", "/v1/status").json
+    assert status["pending"] is None
+    assert [p["id"] for p in call("GET", "/v1/config").json["peers"]] == ["p00001"]
+    assert call("GET", "/v1/peers/{id}/config", id="p00001").body == kept
+    last = call("GET", "/v1/config/revisions").json["items"][0]
+    assert (last["who"], last["what"], last["revision"]) == ("daemon", "not confirmed in time", status["revision"])
+
+
+def test_the_deadline_passes(call):
+    put(call, {"peers": [peer(1)]})
+    arm(call, {"peers": [peer(2)]}, 10)
+    deadline = time.monotonic() + 20
+    while call("GET", "/v1/status").json["pending"] and time.monotonic() < deadline:
+        select.select([], [], [], 0.2)
+    assert [p["id"] for p in call("GET", "/v1/config").json["peers"]] == ["p00001"]
+
+
+def test_a_new_key(call):
+    before = call("GET", "/v1/node").json
+    assert call("POST", "/v1/node/rotate-key", headers={"If-Match": '"r999999"'}).status == 412
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert call("POST", "/v1/node/rotate-key", b"x=1", headers=form, tcp=True).status == 415
+    after = call("POST", "/v1/node/rotate-key").json
+    assert after["public_key"] != before["public_key"]
+    assert call("GET", "/v1/node").json == after == {**before, "public_key": after["public_key"]}
+    arm(call)
+    assert call("POST", "/v1/node/rotate-key").status == 409
+    assert call("POST", "/v1/config/rollback", {}).status == 200
+    assert call("POST", "/v1/config/rollback", {"revision": call("GET", "/v1/status").json["revision"] - 2}).status == 200
+
+
+def test_backups_are_whole_databases(call, tmp_path):
+    call("PUT", "/v1/peers/{id}", {"name": "a", "public_key": key(1), "preshared_key": key(2)}, id="a")
+    got = call("GET", "/v1/backup")
+    assert got.type == "application/vnd.sqlite3"
+    copy_of = tmp_path / "copy.db"
+    copy_of.write_bytes(got.body)
+    with sqlite3.connect(copy_of) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("SELECT name, preshared_key FROM peer").fetchall() == [("a", base64.b64decode(key(2)))]
+    assert call("GET", "/v1/backup", headers={"Accept": "image/png"}).status == 406
 
 
 def test_thousands_of_peers(call, daemon):

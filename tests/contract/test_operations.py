@@ -15,9 +15,11 @@ OPERATIONS = sorted(spec.OPERATIONS)
 BELOW_V1 = [o for o in OPERATIONS if o[1].startswith("/v1/")]
 CONDITIONAL = [o for o in BELOW_V1 if "412" in spec.OPERATIONS[o]["responses"]]
 WITH_BODY = [o for o in BELOW_V1 if "requestBody" in spec.OPERATIONS[o]]
+# Confirming needs something that waits for it: test_config.py has that.
 # A flow needs a client that opens one: tests/netns has some. Credentials have no revision, and ids of their own.
 CREDENTIALS = ("/v1/tokens/{id}", "/v1/sessions", "/v1/sessions/{id}")
-REHEARSED = [o for o in BELOW_V1 if o != ("DELETE", "/v1/flows/{id}") and o[1] not in CREDENTIALS and
+REHEARSED = [o for o in BELOW_V1 if o not in (("DELETE", "/v1/flows/{id}"), ("POST", "/v1/config/confirm")) and
+             o[1] not in CREDENTIALS and
              "dry_run" in [p["name"] for p in spec.parameters(*o)]]
 WITH_ID = [o for o in BELOW_V1 if "{id}" in o[1]]
 
@@ -45,7 +47,8 @@ def body_for(operation):
             "/v1/routes": {"prefix": "10.98.0.0/16"}, "/v1/routes/{id}": {"prefix": "10.99.0.0/16"},
             "/v1/exit-node": {}, "/v1/dataplane": {"desired": "auto"}, "/v1/policy": {},
             "/v1/explain": {"peer": "one", "destination": "10.99.0.1"},
-            "/v1/config": {}, "/v1/tokens": {"name": "new", "scopes": ["peers:read"]}, "/v1/sessions": {}}[path]
+            "/v1/config": {}, "/v1/config/plan": {}, "/v1/config/rollback": {},
+            "/v1/tokens": {"name": "new", "scopes": ["peers:read"]}, "/v1/sessions": {}}[path]
 
 
 def sign_in(daemon, *scopes):
@@ -130,7 +133,8 @@ def test_other_revisions_are_412(call, operation):
 @pytest.mark.parametrize("operation", WITH_BODY, ids=" ".join)
 def test_long_bodies_are_413(call, operation):
     method, path = operation
-    most = {"/v1/policy": 512 * 1024, "/v1/config": 8 * 1024 * 1024}.get(path, 64 * 1024)
+    most = {"/v1/policy": 512 * 1024, "/v1/config": 8 << 20, "/v1/config/plan": 8 << 20,
+            "/v1/config/rollback": 8 << 20}.get(path, 64 * 1024)
     assert call(method, path, b" " * (most + 1), id="one").status == 413
 
 

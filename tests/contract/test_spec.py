@@ -70,7 +70,8 @@ def compare(schema, fields, where):
 
 
 def test_members_of_questions(catalogue):
-    compare(spec.DOCUMENT["components"]["schemas"]["ExplainInput"], catalogue["fields"]["Explain"], "Explain")
+    for name in ("Explain", "Rollback"):
+        compare(spec.DOCUMENT["components"]["schemas"][f"{name}Input"], catalogue["fields"][name], name)
 
 
 @pytest.mark.parametrize("name", ["Node", "Peer", "Route", "ExitNode", "Dataplane", "Policy", "Rule", "Token", "Session"])

@@ -2,15 +2,14 @@
 /* A whole configuration is applied in one step, or not at all. */
 #include "tests/unit/agent/fixture.h"
 
-static struct config wanted, stored;
-static struct config_change change;
+static struct config wanted;
+static struct config_result result;
 
 /* Starts with peers a and b. */
 static void start(void)
 {
 	config_release(&wanted);
-	config_release(&stored);
-	config_change_release(&change);
+	config_result_release(&result);
 	agent_fixture_fresh();
 	add_peer("a", NULL);
 	add_peer("b", NULL);
@@ -19,10 +18,8 @@ static void start(void)
 
 static int put(void)
 {
-	config_release(&stored);
-	config_change_release(&change);
-	return agent_config_put(t.agent, &wanted, &t.write, &stored, &change,
-				agent_fixture_fault());
+	config_result_release(&result);
+	return agent_config_put(t.agent, &wanted, &t.write, &result, agent_fixture_fault());
 }
 
 TEST(one_step)
@@ -38,10 +35,10 @@ TEST(one_step)
 	CHECK_EQ(fake_link.published, published + 1);
 	CHECK_EQ(agent_revision(t.agent), revision + 1);
 	CHECK_EQ(fake_link.snapshot->mtu, 1400);
-	CHECK_EQ(change.changed.n, 4u);
-	CHECK_STR(change.changed.ids[0], wanted.peers[0].id);
-	CHECK_STR(change.changed.ids[2], "node");
-	CHECK_STR(change.changed.ids[3], "exit_node");
+	CHECK_EQ(result.change.changed.n, 4u);
+	CHECK_STR(result.change.changed.ids[0], wanted.peers[0].id);
+	CHECK_STR(result.change.changed.ids[2], "node");
+	CHECK_STR(result.change.changed.ids[3], "exit_node");
 }
 
 TEST(nothing_new_is_no_write)
@@ -76,7 +73,7 @@ TEST(a_slot_that_was_somebodys_is_taken_last)
 	uint32_t slot = wanted.peers[1].slot;
 	snprintf(wanted.peers[1].id, sizeof(wanted.peers[1].id), "z");
 	CHECK_EQ(put(), 0);
-	CHECK(stored.peers[1].slot != slot);
+	CHECK(result.config.peers[1].slot != slot);
 }
 
 TEST(preshared_keys_stay_unless_taken_away)
@@ -89,7 +86,7 @@ TEST(preshared_keys_stay_unless_taken_away)
 	CHECK_EQ(put(), 0);
 	key_wipe(&wanted.peers[0].preshared_key);
 	CHECK_EQ(put(), 0);
-	CHECK_EQ(change.changed.n, 0u);
+	CHECK_EQ(result.change.changed.n, 0u);
 	CHECK_EQ(agent_peer_get(t.agent, wanted.peers[0].id, &peer), 0);
 	CHECK_EQ(peer.preshared_key.b[5], 7);
 	wanted.peers[0].has_preshared_key = false;
@@ -107,7 +104,7 @@ TEST(widened_routes_need_approval)
 	wanted.routes[0].prefix = fixture_prefix("10.20.0.0/16");
 	t.write.may_approve = false;
 	CHECK_EQ(put(), 0);
-	CHECK(!stored.routes[0].approved);
+	CHECK(!result.config.routes[0].approved);
 }
 
 TEST(faults_name_the_place_in_the_document)
@@ -121,8 +118,7 @@ TEST(faults_name_the_place_in_the_document)
 	CHECK_EQ(t.fault.n_items, 2u);
 
 	config_release(&wanted);
-	config_release(&stored);
-	config_change_release(&change);
+	config_result_release(&result);
 	agent_fixture_stop();
 	loop_close(t.loop);
 }

@@ -19,6 +19,7 @@ static json_t *query_json(unsigned query)
 		{ QUERY_EVENTS, { "types" } },
 		{ QUERY_PEER, { "peer" } },
 		{ QUERY_FLOWS, { "peer", "protocol", "destination", "state" } },
+		{ QUERY_CONFIRM, { "confirm_within_s" } },
 	};
 	json_t *list = json_array();
 
@@ -109,14 +110,14 @@ static json_t *scopes_json(void)
 TEST(catalogue)
 {
 	json_t *json = json_pack(
-		"{s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}",
+		"{s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}",
 		"routes", routes_json(), "problems", problems_json(), "scopes", scopes_json(),
 		"events", events_json(), "fields", "Node", fields_json(node_fields), "Peer",
 		fields_json(peer_fields), "Route", fields_json(route_fields), "ExitNode",
 		fields_json(exit_node_fields), "Dataplane", fields_json(dataplane_fields), "Policy",
 		fields_json(policy_fields), "Rule", fields_json(rule_fields), "Explain",
 		fields_json(explain_fields), "Token", fields_json(token_fields), "Session",
-		fields_json(session_fields));
+		fields_json(session_fields), "Rollback", fields_json(rollback_fields));
 	char *text = json_dumps(json, JSON_COMPACT);
 
 	printf("# catalogue %s\n", text);
@@ -137,8 +138,10 @@ TEST(readers_read_and_holders_of_all_write)
 {
 	for (size_t i = 0; i < n_routes; i++) {
 		const struct route_entry *route = &route_table[i];
-		bool get = route->method == METHOD_GET || strcmp(route->path, "/v1/explain") == 0;
-		bool secret = strcmp(route->path, "/v1/peers/{id}/config") == 0;
+		bool get = route->method == METHOD_GET || strcmp(route->path, "/v1/explain") == 0 ||
+			   strcmp(route->path, "/v1/config/plan") == 0;
+		bool secret = strcmp(route->path, "/v1/peers/{id}/config") == 0 ||
+			      strcmp(route->path, "/v1/backup") == 0;
 
 		CHECK(scopes_have(scopes_all(), route->scope));
 		/* Signing in takes a token. */

@@ -135,21 +135,73 @@ void config_release(struct config *config)
 	policy_release(&config->policy);
 }
 
-void config_change_release(struct config_change *change)
+void config_result_release(struct config_result *result)
 {
-	(void)change;
+	config_release(&result->config);
 }
 
 int agent_config_put(struct agent *agent, const struct config *config, struct agent_write *write,
-		     struct config *ret_config, struct config_change *ret_change,
-		     struct fault *reterr)
+		     struct config_result *ret_result, struct fault *reterr)
 {
 	(void)agent;
 	(void)config;
 	(void)write;
-	*ret_config = (struct config){ .has_node = false };
-	*ret_change = (struct config_change){ .created.n = 0 };
+	*ret_result = (struct config_result){ .config.has_node = false };
 	return fault_set(reterr, -EIO, "internal", "This is not for agents of tests.");
+}
+
+int agent_config_rollback(struct agent *agent, uint64_t revision, struct agent_write *write,
+			  struct config_result *ret_result, struct fault *reterr)
+{
+	(void)revision;
+	return agent_config_put(agent, NULL, write, ret_result, reterr);
+}
+
+int agent_config_confirm(struct agent *agent, struct agent_write *write, struct fault *reterr)
+{
+	(void)agent;
+	(void)write;
+	return fault_set(reterr, -EEXIST, "conflict", "Nothing is waiting.");
+}
+
+int agent_config_impact(struct agent *agent, const struct config *before,
+			const struct config *after, struct config_impact *ret_impact)
+{
+	(void)agent;
+	(void)before;
+	(void)after;
+	(void)ret_impact;
+	return -EIO;
+}
+
+int agent_backup(struct agent *agent, struct fault *reterr)
+{
+	(void)agent;
+	return fault_set(reterr, -EIO, "internal", "This is not for agents of tests.");
+}
+
+int agent_node_rotate_key(struct agent *agent, struct agent_write *write, struct node *ret_node,
+			  struct fault *reterr)
+{
+	(void)write;
+	(void)ret_node;
+	return agent_backup(agent, reterr);
+}
+
+bool agent_pending(const struct agent *agent, struct pending *ret_pending)
+{
+	(void)agent;
+	*ret_pending = (struct pending){ .revision = 0 };
+	return false;
+}
+
+int agent_revision_each(struct agent *agent, int (*fn)(void *ctx, const struct revision *revision),
+			void *ctx)
+{
+	(void)agent;
+	(void)fn;
+	(void)ctx;
+	return 0;
 }
 
 static struct peer *fake_find_peer(struct agent *agent, const char *id)
