@@ -41,6 +41,7 @@ struct agent_write {
 	struct replay *replay; /* stored with the write, as one without its answer; NULL: none */
 	const char *what;      /* for the history, of a write by the daemon itself; else NULL */
 	unsigned confirm_within_s; /* of a configuration: 0 = for good */
+	bool at_start;		   /* nothing runs yet: stored only, not published */
 	bool settles; /* set by the command: may change what waits for being confirmed */
 	bool dry_run;
 	bool has_if_match;

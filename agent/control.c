@@ -3,6 +3,7 @@
 #include "agent/control.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -168,6 +169,58 @@ static int open_agent(struct control *c)
 	return r;
 }
 
+static void log_fault(const char *path, const struct fault *fault)
+{
+	log_error("%s: %s", path, fault->text);
+	for (size_t i = 0; i < fault->n_items; i++)
+		log_error("%s: %s: %s", path, fault->items[i].pointer, fault->items[i].text);
+}
+
+/* Before anything runs. What waits for being confirmed goes first, and is no fault. */
+static int read_config(struct control *c)
+{
+	const char *path = c->boot->options->config_file;
+	struct fault fault = { .problem = NULL };
+
+	int r = path[0] != '\0' ? api_config_file(c->agent, path, true, &fault) : 0;
+	if (r == 0)
+		return 0;
+	log_fault(path, &fault);
+	return fault.problem && strcmp(fault.problem, "change_pending") == 0 ? 0 : r;
+}
+
+/* What was in force stays when the file is no good, and everybody can see that it is not. */
+static void on_hangup(void *arg, int signal_number, mono_t now)
+{
+	struct control *c = arg;
+	const char *path = c->boot->options->config_file;
+	struct fault fault = { .problem = NULL };
+	struct health health = { .id = "config_file" };
+
+	(void)signal_number, (void)now;
+	if (path[0] == '\0') {
+		log_info("there is no configuration file to read again");
+		return;
+	}
+	int r = api_config_file(c->agent, path, false, &fault);
+	health.active = r < 0;
+	if (r < 0) {
+		log_fault(path, &fault);
+		snprintf(health.text, sizeof(health.text),
+			 "The configuration file is not in force: %s", fault.text);
+	} else {
+		log_info("%s is in force", path);
+	}
+	agent_on_health(c->agent, &health);
+}
+
+static int watch_config(struct control *c)
+{
+	static const int signals[] = { SIGHUP };
+
+	return loop_watch_signals(c->loop, signals, ARRAY_SIZE(signals), on_hangup, c);
+}
+
 static int open_api(struct control *c)
 {
 	const struct api_conf conf = {
@@ -206,7 +259,9 @@ int control_run(const struct control_boot *boot)
 		int r = open_agent(&c);
 		if (r < 0)
 			status = r == -EINVAL ? CONTROL_BAD_OPTIONS : CONTROL_STATE_UNUSABLE;
-		else if (open_api(&c) == 0)
+		else if (read_config(&c) < 0)
+			status = CONTROL_BAD_OPTIONS;
+		else if (watch_config(&c) == 0 && open_api(&c) == 0)
 			status = loop_run(c.loop);
 	}
 	release(&c);

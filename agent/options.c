@@ -360,9 +360,6 @@ static int check(struct parse *p)
 	struct options *o = p->options;
 	if (p->has_http && !o->http)
 		return refuse(p, "--http and --no-http exclude each other");
-	if (o->config_file[0] != '\0')
-		return refuse(p, "--config: this version does not read configuration files; "
-				 "use the API");
 	bool tls = o->tls_cert[0] != '\0';
 	if (tls != (o->tls_key[0] != '\0'))
 		return refuse(p, "--tls-cert and --tls-key go together");

@@ -286,16 +286,14 @@ static void stop(struct supervisor *s, int status, mono_t now)
 }
 
 /* A new pair that will not do leaves the old one in use. */
-static void reload(struct supervisor *s)
+static void reload_tls(struct supervisor *s)
 {
 	const struct options *options = s->conf->control.options;
 	struct fault fault = { 0 };
 	int fd = -1;
 
-	if (s->tls_fd < 0) {
-		log_info("there is no configuration file to read again");
+	if (s->tls_fd < 0)
 		return;
-	}
 	int r = tlspair_read(options->tls_cert, options->tls_key, &fd, &fault);
 	if (r == 0)
 		r = s->conf->tls_check(fd, &fault);
@@ -307,6 +305,16 @@ static void reload(struct supervisor *s)
 	closep(&s->tls_fd);
 	s->tls_fd = fd;
 	child_tell(&s->children[CONTROL], IPC_TLS, &s->tls_fd);
+}
+
+/* Control reads the configuration file. */
+static void reload(struct supervisor *s)
+{
+	pid_t pid = s->children[CONTROL].pid;
+
+	reload_tls(s);
+	if (pid > 0 && kill(pid, SIGHUP) < 0)
+		log_error("cannot have the configuration file read again: %s", strerror(errno));
 }
 
 static void on_signal(void *arg, int signal_number, mono_t now)

@@ -115,7 +115,11 @@ int write_end(struct agent *agent, struct agent_write *write, int result, struct
 {
 	if (result > 0 && !write->dry_run && !write->settles && agent->pending.revision != 0)
 		result = confirm_refuse(agent, reterr);
-	if (result > 0 && !write->dry_run) {
+	if (result > 0 && !write->dry_run && write->at_start) {
+		write_note(agent, write);
+		result = store_commit(agent->store, true);
+		result = result < 0 ? write_fault(reterr, result) : 0;
+	} else if (result > 0 && !write->dry_run) {
 		result = publish_and_commit(agent, write, reterr);
 		audit_done(agent, write, result == 0);
 	} else {

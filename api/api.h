@@ -22,6 +22,13 @@ struct api_conf {
 	bool behind_proxy; /* browsers may come by https to what is http here */
 };
 
+/*
+ * Makes the configuration what a file says, in the form of PUT /v1/config.
+ * at_start: nothing runs yet, so it is only stored. Errors as agent_config_put,
+ * or that of reading the file; items have pointers into the file.
+ */
+int api_config_file(struct agent *agent, const char *path, bool at_start, struct fault *reterr);
+
 /* 0 or negative errno. */
 int api_open(const struct api_conf *conf, struct api **ret_api);
 /* fd: PEM of certificate and key. -EINVAL: the one before stays; reterr says why. fd: the caller's. */

@@ -31,6 +31,7 @@ static const struct option long_options[] = {
 	{ "quota", required_argument, NULL, OPTION_QUOTA },
 	{ "quota-period", required_argument, NULL, OPTION_QUOTA_PERIOD },
 	{ "max-flows", required_argument, NULL, OPTION_MAX_FLOWS },
+	{ "confirm-within", required_argument, NULL, OPTION_CONFIRM_WITHIN },
 	{ "qr", no_argument, NULL, OPTION_QR },
 	{ "svg", no_argument, NULL, OPTION_SVG },
 	{ "cascade", no_argument, NULL, OPTION_CASCADE },
@@ -78,6 +79,12 @@ const char client_usage[] =
 	"  culvert token create NAME --dashboard      a link that signs a browser in\n"
 	"  culvert token revoke TOKEN\n"
 	"  culvert events [--types TYPE,FAMILY.*...]\n"
+	"  culvert config show\n"
+	"  culvert config plan FILE\n"
+	"  culvert config apply FILE [--confirm-within 60s]\n"
+	"  culvert config confirm\n"
+	"  culvert config rollback [REVISION]\n"
+	"  culvert backup [FILE]\n"
 	"  culvert doctor\n"
 	"  culvert version\n"
 	"with\n"
@@ -90,13 +97,14 @@ const char client_usage[] =
 	"is\n"
 	"2027-01-31T12:00:00Z, or 30d, 12h, 90m from now; BITS (a second) and BYTES are like 10M "
 	"or 50Gi.\n"
-	"Exit status: 0 done, 1 failed, 2 wrong usage, 4 conflict.\n";
+	"Exit status: 0 done, 1 failed, 2 wrong usage, 3 a plan that changes something, "
+	"4 conflict.\n";
 
-static const char *const later[] = { "config", "backup", "restore", NULL };
+static const char *const later[] = { "restore", NULL };
 
-static const struct command *const tables[] = { node_commands, peer_commands,	  route_commands,
-						flow_commands, diagnose_commands, token_commands,
-						event_commands };
+static const struct command *const tables[] = { node_commands,	peer_commands,	   route_commands,
+						flow_commands,	diagnose_commands, token_commands,
+						event_commands, config_commands };
 
 /* The row that the words name. ret_verbs: does the noun exist, but with another verb? */
 static const struct command *find_command(const char *noun, const char *verb, bool *ret_verbs)

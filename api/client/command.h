@@ -28,6 +28,7 @@ enum client_option {
 	OPTION_QUOTA,
 	OPTION_QUOTA_PERIOD,
 	OPTION_MAX_FLOWS,
+	OPTION_CONFIRM_WITHIN,
 	OPTION_QR, /* from here on without a value */
 	OPTION_SVG,
 	OPTION_CASCADE,
@@ -65,7 +66,7 @@ struct command {
 
 /* Rows end with noun NULL. */
 extern const struct command peer_commands[], route_commands[], node_commands[], flow_commands[],
-	diagnose_commands[], token_commands[], event_commands[];
+	diagnose_commands[], token_commands[], event_commands[], config_commands[];
 
 /* Exit statuses. */
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE, EXIT_DIFF, EXIT_CONFLICT };

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define REPLY_MAX (16 * 1024 * 1024)
+#define REPLY_MAX (256 * 1024 * 1024)
 #define TIMEOUT_S 30L
 #define SILENCE_S 30L /* of a stream, which has a heartbeat each 15 seconds */
 #define LINE_MAX_BYTES 65536
@@ -35,6 +35,8 @@ static struct curl_slist *make_headers(const struct server *server, const json_t
 
 	if (body)
 		headers = add_header(headers, "Content-Type", "application/json");
+	if (server->if_match)
+		headers = add_header(headers, "If-Match", server->if_match);
 	if (server->url && server->token) {
 		buf_init(&bearer, 4096);
 		buf_printf(&bearer, "Bearer %s", server->token);

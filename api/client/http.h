@@ -9,10 +9,11 @@
 
 /* Where the daemon is. */
 struct server {
-	const char *socket; /* unix socket, unless url is given */
-	const char *url;    /* NULL: the socket */
-	const char *cacert; /* file; NULL: the system's */
-	const char *token;  /* for url; NULL: none */
+	const char *socket;   /* unix socket, unless url is given */
+	const char *url;      /* NULL: the socket */
+	const char *cacert;   /* file; NULL: the system's */
+	const char *token;    /* for url; NULL: none */
+	const char *if_match; /* goes with requests; NULL: none */
 };
 
 struct reply {

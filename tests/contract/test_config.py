@@ -356,6 +356,34 @@ def test_backups_are_whole_databases(call, tmp_path):
     assert call("GET", "/v1/backup", headers={"Accept": "image/png"}).status == 406
 
 
+def test_the_command_line(call, daemon, tmp_path):
+    net = tmp_path / "net.json"
+    net.write_text(json.dumps({"peers": [peer(1)], "routes": [{"id": "r", "prefix": "10.20.0.0/16"}]}))
+    planned = daemon.client("config", "plan", str(net))
+    assert planned.returncode == 3 and "+ /peers/0 " in planned.stdout, planned
+    assert json.loads(daemon.client("config", "plan", str(net), "-o", "json").stdout)["created"] == ["p00001", "r"]
+    applied = daemon.client("config", "apply", str(net), "--confirm-within", "10m")
+    assert applied.returncode == 0 and "created p00001\n" in applied.stdout and "culvert config confirm" in applied.stdout
+    assert daemon.client("peer", "remove", "peer 1").returncode == 4
+    assert daemon.client("config", "confirm").returncode == 0
+    assert daemon.client("config", "confirm").returncode == 4
+    again = daemon.client("config", "plan", str(net))
+    assert (again.returncode, again.stdout) == (0, "no change\n")
+    shown = json.loads(daemon.client("config", "show").stdout)
+    assert shown == call("GET", "/v1/config").json
+    assert "deleted p00001" in daemon.client("config", "rollback").stdout
+    net.write_text('{"peers": [{"id": "x"}]}')
+    wrong = daemon.client("config", "apply", str(net))
+    assert wrong.returncode == 1 and "/peers/0/name: " in wrong.stderr
+    net.write_text("{")
+    assert daemon.client("config", "plan", str(net)).returncode == 1
+    assert daemon.client("config", "apply", str(net), "--confirm-within", "soon").returncode == 2
+    copy_of = tmp_path / "copy.db"
+    assert daemon.client("backup", str(copy_of)).returncode == 0
+    assert copy_of.stat().st_mode & 0o777 == 0o600 and copy_of.read_bytes().startswith(b"SQLite format 3")
+    assert daemon.client("backup", str(copy_of)).returncode == 1
+
+
 def test_thousands_of_peers(call, daemon):
     document = {"peers": [peer(n, addresses=[f"10.{100 + (n >> 16)}.{n >> 8 & 255}.{n & 255}/32"]) for n in range(10000)]}
     started = time.monotonic()

@@ -163,7 +163,6 @@ TEST(wrong_use_is_told_in_one_sentence)
 		"--log-format|xml",
 		"--tls-cert|/tmp/c.pem",
 		"--tls-key|/tmp/k.pem",
-		"--config|/etc/culvert.json",
 		"--http",
 		"--node-address|1.1.1.1|--node-address|1.1.1.2|--node-address|1.1.1.3|"
 		"--node-address|1.1.1.4|--node-address|1.1.1.5|--node-address|1.1.1.6|"
