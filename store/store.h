@@ -138,16 +138,11 @@ void store_note(struct store *store, const struct revision *note);
 /* The last REVISIONS_MAX writes, the newest first; fn as above. */
 int store_revision_each(struct store *store, int (*fn)(void *ctx, const struct revision *revision),
 			void *ctx);
-/*
- * Makes the configuration what it was at that revision, secrets and rows'
- * revisions included; a commit is a new revision all the same. -ENOENT: the
- * history does not reach back so far.
- */
+/* Makes it what it was at that revision, rows' revisions included. -ENOENT: not kept so long. */
 int store_rewind(struct store *store, uint64_t revision);
 
-/* A consistent copy of everything: a descriptor, the caller's, of a file that has no name any more. */
+/* A consistent copy of everything: a descriptor, the caller's, of a file without a name. */
 int store_backup(struct store *store);
-
 /* -ENOENT: nothing waits for being confirmed. */
 int store_pending_get(struct store *store, struct pending *ret_pending);
 int store_pending_put(struct store *store, const struct pending *pending);
