@@ -118,7 +118,7 @@
 #define TCP_HALF_OPEN_S 600
 #define TCP_SYN_MAX 256 /* headers of a SYN that is held during the dial */
 #define TCP_BATCH_PACKETS_MAX 2048
-#define TCP_OOSEQ_SEGMENTS_MAX 1024 /* of one flow */
+#define TCP_OOSEQ_SEGMENTS_MAX 4096 /* of one flow: every second packet of 300 Mb/s over 100 ms */
 #define TCP_WINDOW_START (64u * 1024)
 #define TCP_WINDOW_MAX (32u * 1024 * 1024)
 #define TCP_BUFFER_BYTES_MAX (256u * 1024 * 1024) /* of all flows */

@@ -2,8 +2,8 @@
 """One TCP stream over bad paths: netstack mode beside kernel mode, where Linux's CUBIC is at both ends.
 
 The topology is that of tests/netns/lab.py, once for each mode, with path.c between the client and
-the router's outer UDP. For every path the modes take turns. Rows: PATHS="loss window" runs those whose
-name has one of the words. Writes build/bench-path.json.
+the router's outer UDP. For every path the modes take turns. Rows: PATHS="loss 100_ms" runs those whose
+name has one of the words (_ for a space). Writes build/bench-path.json.
 """
 import json
 import os
@@ -20,12 +20,16 @@ OMIT = 2
 TARGET = 0.85
 EMULATOR = "build/bench/path"
 
-# Name: round trip ms, Mb/s (0: no bottleneck), ms of queue, share lost.
+# Name: round trip ms, Mb/s (0: no bottleneck), ms of queue, share lost. "first": slow start counts too.
 PATHS = {
     "20 ms, 100 Mb/s, queue 5 ms": (20, 100, 5, 0),
     "20 ms, 100 Mb/s, queue 20 ms": (20, 100, 20, 0),
     "20 ms, 300 Mb/s, queue 5 ms": (20, 300, 5, 0),
     "20 ms, 300 Mb/s, queue 20 ms": (20, 300, 20, 0),
+    "100 ms, 100 Mb/s, queue 5 ms": (100, 100, 5, 0),
+    "100 ms, 300 Mb/s, queue 20 ms": (100, 300, 20, 0),
+    "20 ms, 300 Mb/s, queue 20 ms, first": (20, 300, 20, 0),
+    "100 ms, 100 Mb/s, queue 20 ms, first": (100, 100, 20, 0),
     "20 ms, loss 0.1 %": (20, 0, 0, 0.001),
     "20 ms, loss 1 %": (20, 0, 0, 0.01),
     "100 ms, loss 0.1 %": (100, 0, 0, 0.001),
@@ -56,7 +60,7 @@ class Site:
             self.lab.close()
             raise
 
-    def measure(self, shape, seed, down):
+    def measure(self, shape, seed, down, first):
         """Mb/s that arrived."""
         rtt, rate, queue, loss = shape
         self.port += 1
@@ -67,7 +71,8 @@ class Site:
             self.lab.client.run("wg", "set", self.client.name, "peer", self.client.sections["Peer"]["PublicKey"],
                                 "endpoint", f"127.0.0.1:{self.port}")
             wait_until(lambda: self.lab.ping("10.20.0.2", wait_s=1) == 1, "the path to carry", 60)
-            text = run(*self.lab.client.command("iperf3", "-J", "-c", "10.20.0.2", "-t", str(SECONDS), "-O", str(OMIT),
+            text = run(*self.lab.client.command("iperf3", "-J", "-c", "10.20.0.2",
+                                                *(["-t", "3"] if first else ["-t", str(SECONDS), "-O", str(OMIT)]),
                                                 "-C", "cubic", *(["-R"] if down else [])), check=False)
             # The end of a stream goes over the path too.
             wait_until(lambda: not self.lab.lan.run("ss", "-Htn", "state", "established", "sport = 5201").strip(),
@@ -88,7 +93,7 @@ class Site:
 
 def chosen():
     words = os.environ.get("PATHS", "").split()
-    return {name: shape for name, shape in PATHS.items() if not words or any(word in name for word in words)}
+    return {name: shape for name, shape in PATHS.items() if not words or any(word.replace("_", " ") in name for word in words)}
 
 
 def main():
@@ -105,7 +110,7 @@ def main():
                 got = {site.mode: [] for site in sites}
                 for seed in range(1, ROUNDS + 1):
                     for site in sites:
-                        got[site.mode].append(site.measure(shape, seed, down))
+                        got[site.mode].append(site.measure(shape, seed, down, "first" in name))
                 kernel, netstack = (statistics.median(got[mode]) for mode in ("kernel", "netstack"))
                 ratio = netstack / kernel
                 cells = [f"{statistics.median(v):.1f} ({min(v):.1f}–{max(v):.1f})" for v in got.values()]
