@@ -135,12 +135,14 @@ int agent_dataplane_get(struct agent *agent, struct dataplane_status *ret_status
 	if (r < 0)
 		return r;
 
+	struct node_counters node;
+	counters_sum(agent->counters, &node);
 	struct dataplane_status status = {
 		.desired = dataplane.desired,
 		.actual = mode_running(agent),
 		.phase = find_phase(agent, dataplane.desired),
 		.since = agent->phase_since,
-		.revision_applied = counter_get(&agent->counters->node.revision_applied),
+		.revision_applied = counter_get(&node.revision_applied),
 		.kernel_available = kernel_is_possible(agent) && agent->kernel_refusal[0] == '\0',
 		.netstack_available = true,
 		.icmp = icmp_name(agent->hello.icmp_method),

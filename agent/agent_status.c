@@ -14,7 +14,7 @@ static bool read_row(const struct agent *agent, const struct peer *peer,
 {
 	uint32_t tag;
 	memcpy(&tag, peer->public_key.b, sizeof(tag));
-	return peer_counters_read(&agent->counters->peers[peer->slot], ret_row) &&
+	return peer_counters_read(counters_row(agent->counters, peer->slot), ret_row) &&
 	       ret_row->key_tag == tag;
 }
 

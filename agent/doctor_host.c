@@ -54,7 +54,9 @@ static void check_state_dir(const char *dir, struct checklist *list)
 /* Only netstack mode opens a socket for each flow. */
 static void check_files(const struct agent *agent, struct checklist *list)
 {
-	uint64_t flows = counter_get(&agent->counters->node.flows_max);
+	struct node_counters node;
+	counters_sum(agent->counters, &node);
+	uint64_t flows = counter_get(&node.flows_max);
 
 	if (mode_running(agent) != MODE_NETSTACK || !agent->engine)
 		return;

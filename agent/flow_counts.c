@@ -111,12 +111,14 @@ int flow_counts_sums(struct agent *agent, struct flow_sums *ret_sums)
 {
 	int r = 0;
 	struct flow_sums sums;
+	struct node_counters node;
 
 	if (mode_running(agent) == MODE_KERNEL) {
 		r = refresh(agent);
 		sums = agent->flow_counts.sums;
 	} else {
-		sums = engine_sums(&agent->counters->node);
+		counters_sum(agent->counters, &node);
+		sums = engine_sums(&node);
 	}
 	if (r == 0)
 		*ret_sums = sums;

@@ -110,7 +110,7 @@ static struct endpoint find_endpoint(const struct builder *b, const struct peer 
 
 	memcpy(&tag, peer->public_key.b, sizeof(tag));
 	if (b->source->counters &&
-	    peer_counters_read(&b->source->counters->peers[peer->slot], &row) &&
+	    peer_counters_read(counters_row(b->source->counters, peer->slot), &row) &&
 	    row.key_tag == tag && row.endpoint.addr.family != 0)
 		return row.endpoint;
 	return find_learned(b, peer->id);

@@ -66,11 +66,9 @@ static void add_drops(struct buf *out, const struct node_counters *node)
 	}
 }
 
-static void add_flows(struct buf *out, const struct agent_status *status)
+static void add_flows(struct buf *out, const struct flow_sums *flows,
+		      const struct node_counters *node)
 {
-	const struct flow_sums *flows = &status->flows;
-	const struct node_counters *node = &status->counters->node;
-
 	head(out, "culvert_flows_active", "gauge", "Flows of peers now.");
 	several(out, "culvert_flows_active", "protocol",
 		(struct labelled[]){ { "tcp", flows->tcp },
@@ -405,17 +403,19 @@ void metrics_get(struct request *req)
 {
 	struct buf *out = &req->answer.body;
 	struct agent_status status;
+	struct node_counters node;
 
 	int r = agent_status_get(req->agent, &status);
 	if (r < 0) {
 		answer_missing(req, r);
 		return;
 	}
+	counters_sum(status.counters, &node);
 	add_node(out, req->agent, &status);
-	add_outer(out, &status.counters->node);
-	add_tun(out, &status.counters->node);
-	add_flows(out, &status);
-	add_drops(out, &status.counters->node);
+	add_outer(out, &node);
+	add_tun(out, &node);
+	add_flows(out, &status.flows, &node);
+	add_drops(out, &node);
 	add_peers(out, req->agent);
 	add_routes(out, req->agent);
 	add_requests(out, &req->api->counts);

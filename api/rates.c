@@ -6,9 +6,10 @@ static struct traffic sum(const struct rates *rates, const struct counters *coun
 {
 	struct traffic total = { 0 };
 
-	for (size_t i = 0; i < rates->n_rows; i++) {
-		total.receive_bytes += counter_get(&counters->peers[i].receive_bytes);
-		total.transmit_bytes += counter_get(&counters->peers[i].transmit_bytes);
+	for (uint32_t i = 0; i < rates->n_rows; i++) {
+		const struct peer_counters *row = counters_row(counters, i);
+		total.receive_bytes += counter_get(&row->receive_bytes);
+		total.transmit_bytes += counter_get(&row->transmit_bytes);
 	}
 	return total;
 }

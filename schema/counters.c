@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading a row of the counters page under its sequence lock. */
+/* Reading the counters page: a row under its sequence lock, and the sum of all workers. */
 #include "schema/counters.h"
 
 #include <string.h>
@@ -20,4 +20,27 @@ bool peer_counters_read(const struct peer_counters *row, struct peer_counters *r
 
 	memset(ret_copy, 0, sizeof(*ret_copy));
 	return false;
+}
+
+/* All of it is counters. */
+#define CELLS (sizeof(struct node_counters) / sizeof(_Atomic uint64_t))
+
+static const _Atomic uint64_t *cells_of(const struct node_counters *node)
+{
+	return (const _Atomic uint64_t *)(const void *)node;
+}
+
+void counters_sum(const struct counters *counters, struct node_counters *ret_sum)
+{
+	uint64_t sums[CELLS] = { 0 }, revision = UINT64_MAX;
+
+	for (uint32_t worker = 0; worker <= counters->siblings; worker++) {
+		const struct node_counters *node = &counters[worker].node;
+		uint64_t applied = counter_get(&node->revision_applied);
+		for (size_t i = 0; i < CELLS; i++)
+			sums[i] += counter_get(&cells_of(node)[i]);
+		revision = applied < revision ? applied : revision;
+	}
+	memcpy(ret_sum, sums, sizeof(*ret_sum));
+	counter_set(&ret_sum->revision_applied, revision);
 }

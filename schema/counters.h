@@ -16,6 +16,10 @@
  * read-write, control gets a descriptor opened read-only. It outlives a crash
  * of the engine, so counters and learned endpoints do too.
  *
+ * It is an array of struct counters, one for each worker process of the
+ * engine, who alone writes there. The row of a peer is that of the worker that
+ * has the peer (counters_row); what the node counts is the sum (counters_sum).
+ *
  * Each 64-bit counter has one writer and is stored whole (relaxed). A row
  * whose fields belong together (endpoint) is written under a sequence lock:
  * seq odd while being written.
@@ -63,7 +67,7 @@ struct node_counters {
 
 struct counters {
 	uint32_t version;
-	uint32_t reserved;
+	uint32_t siblings; /* of the first: how many follow it */
 	struct node_counters node;
 	struct peer_counters peers[PEERS_MAX]; /* by slot */
 };
@@ -96,6 +100,19 @@ static inline void peer_counters_end(struct peer_counters *row)
 {
 	atomic_fetch_add_explicit(&row->seq, 1, memory_order_release);
 }
+
+/* The row of a slot, in an array of workers. */
+static inline const struct peer_counters *counters_row(const struct counters *counters,
+						       uint32_t slot)
+{
+	return &counters[slot % (counters->siblings + 1)].peers[slot];
+}
+
+/*
+ * What all workers counted. Of revision_applied, the least: that is in force
+ * everywhere.
+ */
+void counters_sum(const struct counters *counters, struct node_counters *ret_sum);
 
 /*
  * Reader: a consistent copy of the row. false after many tries: the writer

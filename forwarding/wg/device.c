@@ -39,6 +39,11 @@ int wg_new(const struct wg_io *io, struct counters *counters, struct wg **ret_wg
 	return 0;
 }
 
+void wg_set_share(struct wg *wg, const struct wg_share *share)
+{
+	wg->indices.share = *share;
+}
+
 static void end_sessions(struct wg *wg, struct peer *peer)
 {
 	handshake_abandon(wg, peer);
@@ -136,8 +141,11 @@ static int add_peer(struct wg *wg, uint32_t slot, const struct wg_peer_conf *con
 	return 0;
 }
 
+/* With another instance's peer there is nothing that ever sends. */
 static void configure(struct wg *wg, struct peer *peer, const struct wg_peer_conf *conf, mono_t now)
 {
+	if (!wg_share_has_slot(&wg->indices.share, peer->slot))
+		return;
 	peer->remote.preshared_key = conf->preshared_key;
 	peer_configure_endpoint(peer, &conf->endpoint);
 	if (peer->persistent_keepalive_s != conf->persistent_keepalive_s) {

@@ -60,8 +60,12 @@ struct datagram {
 	mono_t now;
 };
 
-/* PASS: *ret_slot is the peer. */
-enum drop handshake_receive(struct wg *wg, const struct datagram *datagram, uint32_t *ret_slot);
+/* PASS: ret_received says whose it is. */
+enum drop handshake_receive(struct wg *wg, const struct datagram *datagram,
+			    struct wg_received *ret_received);
+/* An initiation that need not pass the limits any more. */
+enum drop handshake_answer(struct wg *wg, const struct datagram *datagram,
+			   struct wg_received *ret_received);
 
 /* Sends what is staged, if there is a session. */
 void send_staged(struct wg *wg, struct peer *peer, mono_t now);

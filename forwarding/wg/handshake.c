@@ -85,7 +85,8 @@ static void note_received(struct wg *wg, struct peer *peer, const struct datagra
 
 /* The handshake is ours until we return, whatever comes of it. */
 static enum drop answer_initiation(struct wg *wg, const struct datagram *datagram,
-				   struct noise_handshake *handshake, uint32_t *ret_slot)
+				   struct noise_handshake *handshake,
+				   struct wg_received *ret_received)
 {
 	const struct message_initiation *message = (const void *)datagram->data;
 	if (!noise_read_static(&wg->local, message, handshake))
@@ -93,6 +94,10 @@ static enum drop answer_initiation(struct wg *wg, const struct datagram *datagra
 	struct peer *peer = wg_peer(wg, keytable_find(&wg->keys, &handshake->remote_static));
 	if (!peer)
 		return DROP_OUTER_UNKNOWN_PEER;
+	ret_received->slot = peer->slot;
+	ret_received->elsewhere = !wg_share_has_slot(&wg->indices.share, peer->slot);
+	if (ret_received->elsewhere)
+		return PASS;
 
 	struct tai64n timestamp;
 	if (!noise_read_timestamp(&wg->local, &peer->remote, message, handshake, &timestamp))
@@ -114,15 +119,14 @@ static enum drop answer_initiation(struct wg *wg, const struct datagram *datagra
 	make_session(wg, peer, handshake, false, datagram->now);
 	note_received(wg, peer, datagram);
 	send_message(wg, peer, (uint8_t *)&response, sizeof(response), datagram->now);
-	*ret_slot = peer->slot;
 	return PASS;
 }
 
-static enum drop receive_initiation(struct wg *wg, const struct datagram *datagram,
-				    uint32_t *ret_slot)
+enum drop handshake_answer(struct wg *wg, const struct datagram *datagram,
+			   struct wg_received *ret_received)
 {
 	struct noise_handshake handshake;
-	enum drop drop = answer_initiation(wg, datagram, &handshake, ret_slot);
+	enum drop drop = answer_initiation(wg, datagram, &handshake, ret_received);
 	noise_handshake_wipe(&handshake);
 	return drop;
 }
@@ -199,15 +203,16 @@ static enum drop admit(struct wg *wg, const struct datagram *datagram)
 									     : DROP_OUTER_RATE;
 }
 
-enum drop handshake_receive(struct wg *wg, const struct datagram *datagram, uint32_t *ret_slot)
+enum drop handshake_receive(struct wg *wg, const struct datagram *datagram,
+			    struct wg_received *ret_received)
 {
 	uint32_t type = get_le32(datagram->data);
 	if (type == MESSAGE_COOKIE)
-		return receive_cookie(wg, datagram, ret_slot);
+		return receive_cookie(wg, datagram, &ret_received->slot);
 
 	enum drop drop = admit(wg, datagram);
 	if (drop != PASS)
 		return drop;
-	return type == MESSAGE_INITIATION ? receive_initiation(wg, datagram, ret_slot)
-					  : receive_response(wg, datagram, ret_slot);
+	return type == MESSAGE_INITIATION ? handshake_answer(wg, datagram, ret_received)
+					  : receive_response(wg, datagram, &ret_received->slot);
 }

@@ -32,7 +32,8 @@ int index_table_reserve(struct index_table *table, size_t n_peers)
 	if (table->entries && size <= table->mask + 1)
 		return 0;
 
-	struct index_table grown = { calloc(size, sizeof(struct index_entry)), size - 1 };
+	struct index_table grown = { calloc(size, sizeof(struct index_entry)), size - 1,
+				     table->share };
 	if (!grown.entries)
 		return -ENOMEM;
 	for (size_t i = 0; table->entries && i <= table->mask; i++)
@@ -56,7 +57,7 @@ uint32_t index_add(struct index_table *table, uint32_t slot, uint8_t place)
 	do {
 		index = suite_random_u32();
 		entry = probe(table, index);
-	} while (entry->used);
+	} while (entry->used || !wg_share_has_index(&table->share, index));
 
 	*entry = (struct index_entry){ index, (uint16_t)slot, place, 1 };
 	return index;

@@ -88,7 +88,7 @@ static enum drop dispatch(struct wg *wg, const struct datagram *datagram,
 		return receive_data(wg, datagram, received);
 	if (type == 0 || type > MESSAGE_COOKIE || datagram->length != lengths[type])
 		return DROP_OUTER_MALFORMED;
-	return handshake_receive(wg, datagram, &received->slot);
+	return handshake_receive(wg, datagram, received);
 }
 
 enum drop wg_receive(struct wg *wg, const struct wg_path *path, uint8_t *data, size_t length,
@@ -101,6 +101,20 @@ enum drop wg_receive(struct wg *wg, const struct wg_path *path, uint8_t *data, s
 	if (drop == PASS)
 		*ret_received = received;
 	else
+		wg_count_drop(wg, drop);
+	return drop;
+}
+
+enum drop wg_receive_admitted(struct wg *wg, const struct wg_path *path, uint8_t *data,
+			      size_t length, mono_t now)
+{
+	struct datagram datagram = { path, data, length, now };
+	struct wg_received received = { .elsewhere = false };
+
+	enum drop drop = length == sizeof(struct message_initiation)
+				 ? handshake_answer(wg, &datagram, &received)
+				 : DROP_OUTER_MALFORMED;
+	if (drop != PASS)
 		wg_count_drop(wg, drop);
 	return drop;
 }

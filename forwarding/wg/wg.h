@@ -10,6 +10,7 @@
 #include "agent/base/key.h"
 #include "agent/base/mono.h"
 #include "forwarding/pkt/drops.h"
+#include "forwarding/wg/share.h"
 #include "schema/counters.h"
 
 #define WG_HEADER 16  /* bytes in front of the encrypted packet */
@@ -56,6 +57,8 @@ struct wg_peer_conf {
  * library lacks a primitive.
  */
 int wg_new(const struct wg_io *io, struct counters *counters, struct wg **ret_wg);
+/* Before the first peer. The others' are known by key and addresses only. */
+void wg_set_share(struct wg *wg, const struct wg_share *share);
 /* Wipes every key. */
 void wg_free(struct wg *wg);
 
@@ -89,6 +92,7 @@ bool wg_has_peer(const struct wg *wg, uint32_t slot);
 void wg_initiate(struct wg *wg, uint32_t slot, mono_t now);
 
 struct wg_received {
+	bool elsewhere; /* an initiation, admitted, for the instance that has slot: wg_receive_admitted */
 	uint32_t slot;
 	uint8_t *packet; /* inside the datagram; plaintext with padding */
 	size_t length;	 /* 0: keepalive or handshake, nothing to forward */
@@ -103,6 +107,10 @@ struct wg_received {
  */
 enum drop wg_receive(struct wg *wg, const struct wg_path *path, uint8_t *data, size_t length,
 		     uint8_t outer_tos, mono_t now, struct wg_received *ret_received);
+
+/* An initiation that another instance admitted. */
+enum drop wg_receive_admitted(struct wg *wg, const struct wg_path *path, uint8_t *data,
+			      size_t length, mono_t now);
 
 /* Is the peer of slot the longest-prefix owner of the source address? */
 bool wg_source_allowed(const struct wg *wg, uint32_t slot, const struct addr *source);

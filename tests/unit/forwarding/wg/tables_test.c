@@ -27,14 +27,15 @@ static const char *name(void)
 	return "crowded";
 }
 
-static void fill_and_empty(void)
+static void fill_and_empty(struct wg_share share)
 {
-	struct index_table table = { 0 };
+	struct index_table table = { .share = share };
 	static uint32_t indices[N];
 	CHECK_EQ(index_table_reserve(&table, 1), 0);
 	for (uint32_t i = 0; i < N; i++) {
 		CHECK_EQ(index_table_reserve(&table, i / 4 + 1), 0);
 		indices[i] = index_add(&table, i, i % 4);
+		CHECK(wg_share_has_index(&share, indices[i]));
 	}
 	for (uint32_t turn = 0; turn < 2; turn++) {
 		for (uint32_t i = 0; i < N; i++) {
@@ -51,7 +52,21 @@ static void fill_and_empty(void)
 
 TEST(indices_are_unique_and_found)
 {
-	fill_and_empty();
+	fill_and_empty((struct wg_share){ 0 });
+}
+
+TEST(an_index_says_whose_it_is)
+{
+	for (uint32_t worker = 0; worker < 3; worker++) {
+		const struct wg_share share = { worker, 3 }, next = { (worker + 1) % 3, 3 };
+		fill_and_empty(share);
+		struct index_table table = { .share = share };
+		CHECK_EQ(index_table_reserve(&table, 1), 0);
+		uint32_t index = index_add(&table, 0, 0);
+		CHECK_EQ((index & 0xff) % 3, worker);
+		CHECK(!wg_share_has_index(&next, index));
+		index_table_release(&table);
+	}
 }
 
 TEST(crowded_indices_are_found_too)
@@ -60,7 +75,7 @@ TEST(crowded_indices_are_found_too)
 								    .random = crowded,
 								    .buf = plain };
 	randombytes_set_implementation(&implementation);
-	fill_and_empty();
+	fill_and_empty((struct wg_share){ 0 });
 	randombytes_set_implementation(&randombytes_sysrandom_implementation);
 }
 
