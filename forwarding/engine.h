@@ -123,7 +123,7 @@ struct engine {
 	struct engine_memo memo;
 	struct backend_host host;
 	struct backend *backend;	    /* NULL where it could not be opened yet */
-	struct buf challenges;		    /* struct ipc_challenge, for the mode to come */
+	struct buf challenges;		    /* struct ipc_challenge, for the snapshot to come */
 	struct engine_tun tun, next_tun;    /* in use; the newest that came, unused */
 	uint32_t icmp_method, icmp6_method; /* of netstack mode, as far as it was ever open */
 

@@ -152,11 +152,9 @@ static void adopt(struct engine *engine, const struct snapshot *snap,
 	engine->snap = snap;
 	engine_limits_apply(engine, snap);
 	returns_revise(engine->returns);
-	bool other_mode = engine->backend != prepared->backend;
 	engine_backend_adopt(engine, prepared->backend, now);
 	engine->backend->ops->revise(engine->backend, snap, &judge, now);
-	if (other_mode)
-		engine_challenge(engine, engine->challenges.data, engine->challenges.length);
+	engine_challenge(engine, engine->challenges.data, engine->challenges.length);
 	buf_release(&engine->challenges);
 	udp_flush(engine->sender, now);
 

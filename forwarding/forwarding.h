@@ -52,7 +52,7 @@ enum ipc_type {
 	/* supervisor -> engine, before a snapshot that needs them: sockets on port header.id. */
 	IPC_PORT,
 	IPC_CHALLENGE, /* supervisor -> engine: peers to ask of cut flows; ipc_challenge rows */
-	IPC_CHALLENGE_LATER, /* the same, once another mode runs */
+	IPC_CHALLENGE_LATER, /* the same, once the next snapshot is in force */
 	/* supervisor -> control: something about the host; body health. No answer. */
 	IPC_HEALTH,
 	/* control -> engine (netstack) or supervisor (kernel): flow_query. Answer: flow_page, rows. */

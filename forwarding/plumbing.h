@@ -24,7 +24,7 @@ struct plumbing_handlers {
 	/* A TUN was made: for the engine. fd stays plumbing's. */
 	void (*on_tun)(void *ctx, int fd, const struct ipc_tun *tun);
 	void (*on_health)(void *ctx, const struct health *health);
-	/* For the engine, now or when another mode runs; what it has no room for is lost. */
+	/* For the engine, now or with the next snapshot; what it has no room for is lost. */
 	void (*on_challenges)(void *ctx, const struct ipc_challenge *rows, size_t n, bool later);
 };
 

@@ -104,7 +104,7 @@
 
 /* Flows that kernel mode cut, whose ends are asked. */
 #define CHALLENGES_MAX 512  /* in one message */
-#define CHALLENGED_MAX 4096 /* of one cut; kept for a mode to come */
+#define CHALLENGED_MAX 4096 /* of one cut; kept for a snapshot to come */
 
 /* Netstack mode. The flow cap is derived from RLIMIT_NOFILE below this. */
 #define FLOWS_MAX 131072

@@ -80,7 +80,10 @@ static void ask_now(void *ctx, const struct ipc_challenge *rows, size_t n)
 	tell(ctx, rows, n, false);
 }
 
-/* What peers answered now would come when there is no TUN any more. */
+/*
+ * What peers answered now would come when there is no TUN any more, or be let
+ * through by an engine that does not know yet what cut the flow.
+ */
 static void ask_later(void *ctx, const struct ipc_challenge *rows, size_t n)
 {
 	tell(ctx, rows, n, true);
@@ -224,7 +227,8 @@ static int change(struct plumbing *p, const struct snapshot *snap, struct wanted
 	}
 
 	/* The filter judges first packets: what was let in earlier is cut here. */
-	const struct cutter cutter = cutter_of(p);
+	struct cutter cutter = cutter_of(p);
+	cutter.to_peers = ask_later;
 	if (p->snap)
 		(void)conntrack_cut_denied(p->snap, copy, &cutter);
 	free(p->snap);

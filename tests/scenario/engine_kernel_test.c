@@ -645,6 +645,33 @@ static void run_challenge_later(void)
 	leave();
 }
 
+/* By the policy before, the answer would pass and nobody be reset. */
+static void run_challenge_after_policy(void)
+{
+	const struct ipc_challenge row = {
+		.from = { .addr = address(SERVER), .port = SERVER_PORT },
+		.to = { .addr = address(CLIENT), .port = CLIENT_PORT },
+	};
+	const struct ipc_header header = { .type = IPC_CHALLENGE_LATER, .length = sizeof(row) };
+
+	enter_kernel_mode();
+	clients[0].n_inner = 0;
+	CHECK_EQ(ipc_send(supervisor_fd, &header, &row, NULL, 0), 0);
+	settle();
+	CHECK_EQ(clients[0].n_inner, 0);
+	wish.head.revision++;
+	check_published();
+	settle();
+	CHECK_EQ(clients[0].n_inner, 1);
+	CHECK_EQ(counter_get(&counters->node.challenges), 1);
+	leave();
+}
+
+TEST(what_a_policy_cut_is_asked_when_it_is_in_force)
+{
+	in_own_network(run_challenge_after_policy, 65536);
+}
+
 TEST(what_a_switch_cut_is_asked_by_the_mode_that_follows)
 {
 	in_own_network(run_challenge_later, 65536);
