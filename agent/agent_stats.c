@@ -49,9 +49,11 @@ static uint64_t flows_of(struct agent *agent, mono_t now)
 static void tell_refused(struct agent *agent, mono_t now)
 {
 	struct sampling *s = &agent->sampling;
+	struct node_counters node;
 
+	counters_sum(agent->counters, &node);
 	for (unsigned i = 1; i < DROPS_MAX && agent_drop_name(i); i++) {
-		uint64_t n = counter_get(&agent->counters->node.drops[i]);
+		uint64_t n = counter_get(&node.drops[i]);
 		if (!s->begun || n < s->refused[i].told)
 			s->refused[i].told = n;
 		if (n == s->refused[i].told || !mono_reached(s->refused[i].next_at, now))

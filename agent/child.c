@@ -29,12 +29,12 @@ void child_put_down(struct child *child, const char *why)
 	kill(child->pid, SIGKILL);
 }
 
-static void send_to(struct child *child, const struct ipc_header *header, const void *body,
-		    const int *fd)
+void child_send_with(struct child *child, const struct ipc_header *header, const void *body,
+		     const int fds[], int n)
 {
 	if (!child_is_alive(child) || child->fd < 0)
 		return;
-	int r = ipc_send(child->fd, header, body, fd, fd ? 1 : 0);
+	int r = ipc_send(child->fd, header, body, fds, n);
 	if (r < 0 && r != -EPIPE)
 		child_put_down(child, "does not read its messages");
 }
@@ -42,15 +42,7 @@ static void send_to(struct child *child, const struct ipc_header *header, const 
 void child_send(struct child *child, uint32_t type, const void *body, size_t length, const int *fd)
 {
 	const struct ipc_header header = { .type = type, .length = (uint32_t)length };
-	send_to(child, &header, body, fd);
-}
-
-void child_send_port(struct child *child, uint16_t port, const int fds[], int n)
-{
-	const struct ipc_header header = { .type = IPC_PORT, .id = port };
-	if (child_is_alive(child) && child->fd >= 0 &&
-	    ipc_send(child->fd, &header, NULL, fds, n) == -EAGAIN)
-		child_put_down(child, "does not read its messages");
+	child_send_with(child, &header, body, fd, fd ? 1 : 0);
 }
 
 bool child_offer(struct child *child, uint32_t type, const void *body, size_t length)
@@ -73,13 +65,38 @@ void child_reply(struct child *child, const struct ipc_header *request, const vo
 		.id = request->id,
 		.length = (uint32_t)length,
 	};
-	send_to(child, &header, body, NULL);
+	child_send_with(child, &header, body, NULL, 0);
 }
 
 void child_answer(struct child *child, uint32_t type, uint32_t id, const struct ipc_result *result)
 {
 	const struct ipc_header request = { .type = type, .id = id };
 	child_reply(child, &request, result, sizeof(*result));
+}
+
+static void name_worker(uint32_t worker)
+{
+	char name[16];
+	snprintf(name, sizeof(name), "engine%u", worker);
+	title_set(name);
+}
+
+/* What an engine keeps of the descriptors that it was born with. */
+static size_t engine_keep(const struct engine_boot *engine, int lock_fd,
+			  int ret_keep[ISOLATION_KEEP_MAX])
+{
+	size_t n = 0;
+
+	ret_keep[n++] = engine->supervisor_fd;
+	ret_keep[n++] = engine->control_fd;
+	ret_keep[n++] = engine->raw_icmp_fd;
+	ret_keep[n++] = engine->raw_icmp6_fd;
+	ret_keep[n++] = lock_fd;
+	for (uint32_t i = 1; i < engine->workers; i++) {
+		ret_keep[n++] = engine->raw[i].icmp_fd;
+		ret_keep[n++] = engine->raw[i].icmp6_fd;
+	}
+	return n;
 }
 
 /* In the child. fd: its channel to us; peer_fd: the engine's to control. */
@@ -91,17 +108,18 @@ static _Noreturn void run_child(const struct child *child, int fd, int peer_fd, 
 	struct control_boot control = conf->control;
 	engine.supervisor_fd = control.supervisor_fd = fd;
 	engine.control_fd = peer_fd;
+	engine.on_worker = name_worker;
 
-	const int engine_keep[] = { fd, peer_fd, engine.raw_icmp_fd, engine.raw_icmp6_fd,
-				    conf->lock_fd };
+	int keep[ISOLATION_KEEP_MAX];
+	size_t n_keep = engine_keep(&engine, conf->lock_fd, keep);
 	const int control_keep[] = { fd, control.counters_fd, control.socket_fd, control.http_fd,
 				     conf->lock_fd };
 	const struct isolation isolation = {
 		.name = child->name,
 		.who = conf->who,
 		.parent = parent,
-		.keep = is_engine ? engine_keep : control_keep,
-		.n_keep = is_engine ? ARRAY_SIZE(engine_keep) : ARRAY_SIZE(control_keep),
+		.keep = is_engine ? keep : control_keep,
+		.n_keep = is_engine ? n_keep : ARRAY_SIZE(control_keep),
 	};
 
 	log_setup(conf->log_format, conf->log_level, child->name);
@@ -112,7 +130,8 @@ static _Noreturn void run_child(const struct child *child, int fd, int peer_fd, 
 	}
 	if (isolate_child(&isolation) < 0)
 		_exit(EXIT_FAILURE);
-	if (!is_engine && munmap(engine.counters, sizeof(struct counters)) < 0)
+	if (!is_engine &&
+	    munmap(engine.counters, MAX(engine.workers, 1u) * sizeof(struct counters)) < 0)
 		_exit(EXIT_FAILURE);
 	_exit(is_engine ? conf->engine_main(&engine) : conf->control_main(&control));
 }

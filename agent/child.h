@@ -35,8 +35,9 @@ void child_close_channel(struct child *child);
 void child_tell(struct child *child, uint32_t type, const int *fd);
 /* fd: goes along, stays the caller's; NULL = none. */
 void child_send(struct child *child, uint32_t type, const void *body, size_t length, const int *fd);
-/* Sockets on that port, for an engine; they stay the caller's. */
-void child_send_port(struct child *child, uint16_t port, const int fds[], int n);
+/* The same with n of them, and a header of the caller's. */
+void child_send_with(struct child *child, const struct ipc_header *header, const void *body,
+		     const int fds[], int n);
 /* What may be lost: false when there is no room for it, or nobody to read it. */
 bool child_offer(struct child *child, uint32_t type, const void *body, size_t length);
 void child_reply(struct child *child, const struct ipc_header *request, const void *body,

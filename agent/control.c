@@ -122,8 +122,8 @@ static void on_stop(void *ctx, mono_t now)
 
 static int map_counters(struct control *c)
 {
-	void *page =
-		mmap(NULL, sizeof(struct counters), PROT_READ, MAP_SHARED, c->boot->counters_fd, 0);
+	size_t size = c->boot->options->workers * sizeof(struct counters);
+	void *page = mmap(NULL, size, PROT_READ, MAP_SHARED, c->boot->counters_fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	c->counters = page;

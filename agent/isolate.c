@@ -35,7 +35,7 @@ void title_init(int argc, char *argv[])
 	title_size = (size_t)(last + strlen(last) + 1 - title_start);
 }
 
-static void set_title(const char *name)
+void title_set(const char *name)
 {
 	/* The kernel keeps 15 characters: "culvert-control" fits. */
 	char title[64];
@@ -204,7 +204,7 @@ static int die_with(pid_t parent)
 
 int isolate_child(const struct isolation *isolation)
 {
-	set_title(isolation->name);
+	title_set(isolation->name);
 	if (clearenv() != 0)
 		return -EINVAL;
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "agent/base/limits.h"
+
 /* Who control and engine run as. */
 struct identity {
 	uid_t uid;
@@ -44,7 +46,7 @@ struct isolation {
 	const int *keep;
 	size_t n_keep; /* entries of -1 are skipped; at most ISOLATION_KEEP_MAX */
 };
-#define ISOLATION_KEEP_MAX 16
+#define ISOLATION_KEEP_MAX (5 + 2 * WORKERS_MAX)
 
 int isolate_child(const struct isolation *isolation);
 
@@ -62,3 +64,5 @@ int isolate_supervisor(bool no_new_privs);
 
 /* Where the title of the process may be written. Call first in main. */
 void title_init(int argc, char *argv[]);
+/* "culvert: name", for ps(1). isolate_child does it, too. */
+void title_set(const char *name);

@@ -109,7 +109,11 @@ int listen_tcp(const struct endpoint *address, int *ret_fd, struct fault *reterr
 	return 0;
 }
 
-static int bind_udp(int family, uint16_t port, int *ret_fd)
+/*
+ * Of several on one port the first is bound alone, so that a port that somebody
+ * has is refused, and opened for the others then; see forwarding/udp.h.
+ */
+static int bind_udp(int family, uint16_t port, bool first, bool alone, int *ret_fd)
 {
 	_cleanup_(closep) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct endpoint any = { .addr.family = family == AF_INET ? 4 : 6, .port = port };
@@ -120,19 +124,23 @@ static int bind_udp(int family, uint16_t port, int *ret_fd)
 		       setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof(yes)) < 0))
 		return -errno;
 	socklen_t length = endpoint_to_sockaddr(&any, &sa);
+	if (!first && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) < 0)
+		return -errno;
 	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
+		return -errno;
+	if (first && !alone && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-int listen_udp(uint16_t port, int ret_fds[2])
+int listen_udp(uint16_t port, uint32_t workers, int ret_fds[])
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	int n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		int r = bind_udp(families[i], port, &ret_fds[n]);
+	for (size_t i = 0; i < workers * ARRAY_SIZE(families); i++) {
+		int r = bind_udp(families[i % 2], port, i < 2, workers == 1, &ret_fds[n]);
 		if (r == 0) {
 			n++;
 		} else if (r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL && r != -EPROTONOSUPPORT) {

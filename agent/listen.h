@@ -12,10 +12,11 @@
  * sentence in reterr->text; -EADDRINUSE: somebody answers.
  */
 /*
- * UDP sockets on that port, one for each family that the host has. Returns how
- * many; or negative errno.
+ * UDP sockets on that port: for each worker, of which there is at least one,
+ * one for each family that the host has, up to 2 * workers. Returns how many;
+ * or negative errno.
  */
-int listen_udp(uint16_t port, int ret_fds[2]);
+int listen_udp(uint16_t port, uint32_t workers, int ret_fds[]);
 
 int listen_unix(const char *path, int *ret_fd, struct fault *reterr);
 

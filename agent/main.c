@@ -36,7 +36,7 @@ struct host {
 	int tls_fd;
 	int counters_fd; /* for reading only */
 	struct counters *counters;
-	int raw_icmp_fd, raw_icmp6_fd;
+	struct engine_raw raw[WORKERS_MAX]; /* by worker */
 	const char *ping_program;
 };
 
@@ -75,19 +75,21 @@ static void raise_descriptor_limit(void)
 }
 
 /* The counters page: mapped writable here and in the engine, and a descriptor that can only read. */
-static int open_counters(struct host *host)
+static int open_counters(struct host *host, uint32_t workers)
 {
+	size_t size = workers * sizeof(struct counters);
 	_cleanup_(closep) int fd =
 		memfd_create("culvert-counters", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || ftruncate(fd, sizeof(struct counters)) < 0 ||
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 
-	void *page = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return -errno;
 	host->counters = page;
 	host->counters->version = COUNTERS_VERSION;
+	host->counters->siblings = workers - 1;
 
 	/* Mode first: control must not find a way to open it for writing again. */
 	char path[32];
@@ -98,12 +100,13 @@ static int open_counters(struct host *host)
 	return host->counters_fd < 0 ? -errno : 0;
 }
 
-static void open_ping(struct host *host)
+static void open_ping(struct host *host, uint32_t workers)
 {
 	int type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
-	host->raw_icmp_fd = socket(AF_INET, type, IPPROTO_ICMP);
-	host->raw_icmp6_fd = socket(AF_INET6, type, IPPROTO_ICMPV6);
-	if (host->raw_icmp_fd < 0)
+	for (uint32_t i = 0; i < workers; i++)
+		host->raw[i] = (struct engine_raw){ socket(AF_INET, type, IPPROTO_ICMP),
+						    socket(AF_INET6, type, IPPROTO_ICMPV6) };
+	if (host->raw[0].icmp_fd < 0)
 		host->ping_program = pinger_find(&host->who);
 }
 
@@ -144,12 +147,13 @@ static int open_state(struct host *host, const struct options *options)
 static int supervise(const struct host *host, const struct options *options,
 		     const char *const *kernel_reasons)
 {
-	const struct supervisor_conf conf = {
+	struct supervisor_conf conf = {
 		.engine_main = engine_run,
 		.control_main = control_run,
 		.engine = { .counters = host->counters,
-			    .raw_icmp_fd = host->raw_icmp_fd,
-			    .raw_icmp6_fd = host->raw_icmp6_fd,
+			    .raw_icmp_fd = host->raw[0].icmp_fd,
+			    .raw_icmp6_fd = host->raw[0].icmp6_fd,
+			    .workers = options->workers,
 			    .ping_exec = host->ping_program != NULL,
 			    .no_gso = getenv("CULVERT_NO_GSO") != NULL,
 			    .no_gro = getenv("CULVERT_NO_GRO") != NULL,
@@ -169,6 +173,7 @@ static int supervise(const struct host *host, const struct options *options,
 		.log_format = options->log_format,
 		.log_level = options->log_level,
 	};
+	memcpy(conf.engine.raw, host->raw, sizeof(conf.engine.raw));
 	/* ping(8) has file capabilities, which no_new_privs would take from it. */
 	if (isolate_supervisor(host->ping_program == NULL && !host->who.change) < 0)
 		return EXIT_FAILURE;
@@ -188,13 +193,9 @@ static bool mode_is_possible(const struct options *options, const char *const *k
 
 static int run(const struct options *options)
 {
-	static struct host host = { .lock_fd = -1,
-				    .socket_fd = -1,
-				    .http_fd = -1,
-				    .tls_fd = -1,
-				    .counters_fd = -1,
-				    .raw_icmp_fd = -1,
-				    .raw_icmp6_fd = -1 };
+	static struct host host = {
+		.lock_fd = -1, .socket_fd = -1, .http_fd = -1, .tls_fd = -1, .counters_fd = -1
+	};
 	const char *const *kernel_reasons = plumbing_reasons();
 	if (!mode_is_possible(options, kernel_reasons))
 		return EXIT_FAILURE;
@@ -205,12 +206,12 @@ static int run(const struct options *options)
 	if (open_state(&host, options) < 0)
 		return EXIT_STATE;
 	raise_descriptor_limit();
-	int r = open_counters(&host);
+	int r = open_counters(&host, options->workers);
 	if (r < 0) {
 		log_error("cannot make the counters page: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	open_ping(&host);
+	open_ping(&host, options->workers);
 
 	int status = EXIT_FAILURE;
 	if (open_api_sockets(&host, options) == 0)

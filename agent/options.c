@@ -28,6 +28,7 @@ const char options_usage[] =
 	"  --tls-key FILE          and this is its key. SIGHUP reads both again\n"
 	"  --wg-port PORT          UDP port of WireGuard (51820)\n"
 	"  --mode MODE             auto, kernel or netstack (auto)\n"
+	"  --workers N             processes that forward, up to 8: a core for each (1)\n"
 	"  --node-address CIDR     address of this router in the tunnel; may be repeated\n"
 	"  --endpoint HOST[:PORT]  what client configurations name\n"
 	"  --log-format FORMAT     text, json or journal (text)\n"
@@ -159,6 +160,16 @@ static int on_mode(struct parse *p, const char *name, const char *value)
 	return refuse(p, "%s: \"%s\" is not auto, kernel or netstack", name, value);
 }
 
+static int on_workers(struct parse *p, const char *name, const char *value)
+{
+	bool digit = value[0] >= '1' && value[0] <= '0' + WORKERS_MAX && value[1] == '\0';
+	if (!digit)
+		return refuse(p, "%s: \"%s\" is not a number between 1 and %d", name, value,
+			      WORKERS_MAX);
+	p->options->workers = (unsigned)(value[0] - '0');
+	return 0;
+}
+
 static int on_node_address(struct parse *p, const char *name, const char *value)
 {
 	struct options *o = p->options;
@@ -232,6 +243,7 @@ static const struct option_row {
 	{ "--tls-key", true, on_tls_key },
 	{ "--wg-port", true, on_wg_port },
 	{ "--mode", true, on_mode },
+	{ "--workers", true, on_workers },
 	{ "--node-address", true, on_node_address },
 	{ "--endpoint", true, on_endpoint },
 	{ "--config", true, on_config },
@@ -385,6 +397,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options, cha
 		.log_level = LOG_LEVEL_INFO,
 		.mode = MODE_AUTO,
 		.wg_port = 51820,
+		.workers = 1,
 	};
 	struct parse p = { .options = &options, .error = ret_error };
 

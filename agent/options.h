@@ -26,6 +26,8 @@ struct options {
 	size_t n_node_addresses; /* 0 = not given */
 	char endpoint[256];	 /* "" = not given */
 
+	unsigned workers; /* processes that forward */
+
 	char config_file[4096]; /* "" = none */
 	enum log_format log_format;
 	enum log_level log_level;

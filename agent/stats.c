@@ -45,9 +45,11 @@ void stats_release(struct stats *stats)
 static uint64_t sum_drops(const struct counters *counters)
 {
 	uint64_t sum = 0;
+	struct node_counters node;
 
+	counters_sum(counters, &node);
 	for (unsigned i = 1; i < DROPS_MAX; i++)
-		sum += counter_get(&counters->node.drops[i]);
+		sum += counter_get(&node.drops[i]);
 	return sum;
 }
 
@@ -103,7 +105,7 @@ static void take(struct stats_track *track, const struct counters *counters, uin
 	uint64_t drops = sum_drops(counters);
 
 	for (uint32_t slot = 0; slot < slots; slot++)
-		take_slot(track, &counters->peers[slot], slot, node);
+		take_slot(track, counters_row(counters, slot), slot, node);
 	node->drops = track->begun ? since(track->last_drops, drops) : 0;
 	track->last_drops = drops;
 	if (track->begun)

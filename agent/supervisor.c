@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -350,6 +351,8 @@ static int run(struct supervisor *s)
 	if (r < 0)
 		return r;
 
+	/* Workers of an engine that was killed are ours to bury. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	/* Control first: it opens the store while the engine starts. */
 	r = start(&s->children[CONTROL]);
 	if (r == 0)
@@ -381,6 +384,7 @@ int supervisor_run(const struct supervisor_conf *conf)
 	pinger_init(&s.pinger);
 	s.kernel.engine = &s.children[ENGINE];
 	s.kernel.control = &s.children[CONTROL];
+	s.kernel.workers = conf->engine.workers;
 	supervisor_kernel_open(&s.kernel, s.loop, conf->state_dir);
 
 	r = run(&s);

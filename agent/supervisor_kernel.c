@@ -15,10 +15,11 @@
 
 #define SEALS (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
-static void on_tun(void *ctx, int fd, const struct ipc_tun *tun)
+static void on_tun(void *ctx, const int fds[], unsigned queues, const struct ipc_tun *tun)
 {
 	struct supervisor_kernel *kernel = ctx;
-	child_send(kernel->engine, IPC_TUN, tun, sizeof(*tun), &fd);
+	const struct ipc_header header = { .type = IPC_TUN, .length = sizeof(*tun) };
+	child_send_with(kernel->engine, &header, tun, fds, (int)queues);
 }
 
 /* Who is not asked hears of the cut with the next packet that it sends. */
@@ -69,6 +70,7 @@ void supervisor_kernel_open(struct supervisor_kernel *kernel, struct loop *loop,
 {
 	const struct plumbing_handlers handlers = {
 		.ctx = kernel,
+		.workers = kernel->workers,
 		.on_tun = on_tun,
 		.on_health = on_health,
 		.on_challenges = on_challenges,
@@ -87,9 +89,10 @@ void supervisor_kernel_close(struct supervisor_kernel *kernel)
 void supervisor_kernel_greet(struct supervisor_kernel *kernel, struct child *child)
 {
 	struct ipc_tun tun;
-	int fd = kernel->plumbing ? plumbing_tun(kernel->plumbing, &tun) : -1;
-	if (child->is_engine && fd >= 0)
-		on_tun(kernel, fd, &tun);
+	int fds[WORKERS_MAX];
+	unsigned queues = kernel->plumbing ? plumbing_tun(kernel->plumbing, fds, &tun) : 0;
+	if (child->is_engine && queues > 0)
+		on_tun(kernel, fds, queues, &tun);
 	for (size_t i = 0; !child->is_engine && i < kernel->n_standing; i++)
 		child_send(child, IPC_HEALTH, &kernel->standing[i], sizeof(struct health), NULL);
 }
@@ -100,12 +103,13 @@ void supervisor_kernel_greet(struct supervisor_kernel *kernel, struct child *chi
  */
 static void offer_port(struct supervisor_kernel *kernel, uint16_t port)
 {
-	int fds[2];
+	int fds[2 * WORKERS_MAX];
+	const struct ipc_header header = { .type = IPC_PORT, .id = port };
 	if (port >= IPPORT_RESERVED)
 		return;
-	int n = listen_udp(port, fds);
+	int n = listen_udp(port, MAX(kernel->workers, 1u), fds);
 	if (n > 0)
-		child_send_port(kernel->engine, port, fds, n);
+		child_send_with(kernel->engine, &header, NULL, fds, n);
 	while (n > 0)
 		close(fds[--n]);
 }

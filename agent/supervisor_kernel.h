@@ -9,6 +9,7 @@
 
 struct supervisor_kernel {
 	struct child *engine, *control;
+	uint32_t workers;	   /* of the engine; 0 = 1 */
 	struct plumbing *plumbing; /* NULL = could not be opened: netstack mode only */
 	struct health standing[HEALTHS_MAX];
 	size_t n_standing;

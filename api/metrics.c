@@ -106,6 +106,9 @@ static void add_outer(struct buf *out, const struct node_counters *node)
 		(struct labelled[]){ { "receive", counter_get(&node->receive_calls) },
 				     { "transmit", counter_get(&node->transmit_calls) },
 				     { 0 } });
+	one(out, "culvert_handed_over_total", "counter",
+	    "Datagrams and packets that one worker got and another has the peer of.",
+	    counter_get(&node->handed_over));
 	one(out, "culvert_gso_fallbacks_total", "counter", "Segmented sends redone singly.",
 	    counter_get(&node->gso_fallbacks));
 	one(out, "culvert_gro_missing_total", "counter",

@@ -24,9 +24,13 @@ struct backend_host {
 	void *ctx;
 	struct loop *loop;
 	struct counters *counters; /* the shared page; a backend counts its drops there */
+	uint32_t worker;	   /* of WORKERS_MAX at most: tells what is sent by each apart */
 	/* Descriptors opened with privileges before they were given up; -1 where not. */
 	int raw_icmp_fd, raw_icmp6_fd;
-	/* Asks the supervisor to run ping(8): see forwarding.h. NULL where that is not possible. */
+	/*
+	 * Asks the supervisor to run ping(8): see forwarding.h. NULL where that is not
+	 * possible. Bits 12 to 15 of id are 0.
+	 */
 	int (*ping_exec)(void *ctx, const struct addr *target, uint16_t size, uint32_t id);
 	uint8_t *(*packet_room)(void *ctx, uint32_t slot, size_t length);
 	void (*packet_send)(void *ctx, uint32_t slot, size_t length);
@@ -50,6 +54,12 @@ struct backend_host {
 	 */
 	uint64_t (*room_out)(void *ctx, uint32_t slot, mono_t now, mono_t *ret_at);
 	/*
+	 * Kernel mode, several workers; NULL: there is one. Before admit_out: true,
+	 * and the packet, with the header that the TUN put before it, is on its way
+	 * to the worker that has the peer, where it is given to handed_over.
+	 */
+	bool (*hand_over)(void *ctx, const struct view *view, const void *header, size_t length);
+	/*
 	 * Netstack mode: the real address behind what a peer dialled (map_to; else
 	 * the same), and the source address to bind (family 0 = any).
 	 */
@@ -66,6 +76,8 @@ struct backend_judge {
 			   const struct endpoint *destination);
 };
 
+#define BACKEND_VNET 10 /* bytes of that header, a struct virtio_net_hdr */
+
 struct backend; /* each backend embeds it as its first member */
 
 struct backend_ops {
@@ -79,6 +91,9 @@ struct backend_ops {
 
 	/* One allowed inner packet of a peer. */
 	void (*input)(struct backend *backend, uint32_t slot, const struct view *view, mono_t now);
+	/* What another worker's hand_over took; packet may be written to. NULL: none is. */
+	void (*handed_over)(struct backend *backend, const void *header, uint8_t *packet,
+			    size_t length, mono_t now);
 	/* End of the batch. */
 	void (*flush)(struct backend *backend, mono_t now);
 

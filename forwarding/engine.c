@@ -72,15 +72,31 @@ static void on_inner(struct engine *engine, const struct wg_received *in, mono_t
 		engine_judge(engine, in->slot, &view, now);
 }
 
-static void on_datagram(void *ctx, const struct udp_datagram *datagram, mono_t now)
+void engine_datagram(struct engine *engine, const struct udp_datagram *datagram, mono_t now)
 {
-	struct engine *engine = ctx;
 	struct wg_received in;
 
 	if (wg_receive(engine->wg, &datagram->path, datagram->data, datagram->length, datagram->tos,
-		       now, &in) == PASS &&
-	    in.length > 0)
+		       now, &in) != PASS)
+		return;
+	if (in.length > 0)
 		on_inner(engine, &in, now);
+	else if (in.elsewhere)
+		engine_mesh_initiation(engine, in.slot, datagram);
+}
+
+static void on_datagram(void *ctx, const struct udp_datagram *datagram, mono_t now)
+{
+	struct engine *engine = ctx;
+
+	if (!engine->mesh || !engine_mesh_datagram(engine, datagram))
+		engine_datagram(engine, datagram, now);
+}
+
+void engine_flush(struct engine *engine, mono_t now)
+{
+	udp_flush(engine->sender, now);
+	engine_mesh_flush(engine);
 }
 
 /* The wall clock may be set at any time; a second late is soon enough for TAI64N. */
@@ -105,7 +121,7 @@ static void on_readable(void *arg, uint32_t events, mono_t now)
 		if (n == 0)
 			break;
 		engine->backend->ops->flush(engine->backend, now);
-		udp_flush(engine->sender, now);
+		engine_flush(engine, now);
 		if (n < RECEIVE_BATCH)
 			break;
 		now = loop_refresh(engine->loop);
@@ -130,7 +146,7 @@ int engine_pass(struct engine *engine, int timeout_ms)
 		r = loop_pass(engine->loop, timeout_ms);
 
 	/* What flows and timers wrote. */
-	udp_flush(engine->sender, loop_now(engine->loop));
+	engine_flush(engine, loop_now(engine->loop));
 	return r;
 }
 
@@ -149,6 +165,10 @@ static int open_stages(struct engine *engine)
 
 	int r = wg_new(&wg_io, engine->counters, &engine->wg);
 	if (r == 0)
+		wg_set_share(engine->wg, &engine->share);
+	if (r == 0)
+		r = engine_mesh_open(engine);
+	if (r == 0)
 		r = udp_receiver_new(engine->counters, &engine->receiver);
 	if (r == 0)
 		r = udp_sender_new(&sender_io, engine->counters, &engine->sender);
@@ -166,7 +186,8 @@ static void init(struct engine *engine, const struct engine_boot *boot)
 	engine->boot = *boot;
 	engine->route_fd = -1;
 	engine->tun = engine->next_tun = ENGINE_TUN_NONE;
-	engine->counters = boot->counters;
+	engine->counters = &boot->counters[boot->worker];
+	engine->share = (struct wg_share){ boot->worker, boot->workers };
 	engine->offered = UDP_SOCKETS_NONE;
 	buf_init(&engine->challenges, CHALLENGED_MAX * sizeof(struct ipc_challenge));
 	engine->timer = (struct timer){ .fn = on_timer, .arg = engine };
@@ -202,7 +223,9 @@ int engine_open(const struct engine_boot *boot, struct engine **ret_engine)
 	(void)engine_routes_open(engine);
 	/* Too few descriptors, say: control hears of it with its first snapshot. */
 	(void)engine_backend_start(engine);
-	r = engine_ipc_open(engine);
+	r = engine_workers_open(engine);
+	if (r == 0)
+		r = engine_ipc_open(engine);
 	if (r < 0) {
 		engine_close(engine);
 		return r;
@@ -227,6 +250,8 @@ void engine_close(struct engine *engine)
 
 	if (engine->loop)
 		close_flows(engine);
+	engine_workers_close(engine);
+	mesh_free(engine->mesh);
 	udp_sender_free(engine->sender);
 	udp_receiver_free(engine->receiver);
 	reassembly_free(engine->reassembly);
@@ -245,11 +270,12 @@ void engine_close(struct engine *engine)
 	closep(&engine->boot.supervisor_fd);
 	closep(&engine->boot.raw_icmp_fd);
 	closep(&engine->boot.raw_icmp6_fd);
+	workers_release(&engine->boot);
 	loop_close(engine->loop);
 	free(engine);
 }
 
-int engine_run(const struct engine_boot *boot)
+static int run(const struct engine_boot *boot)
 {
 	struct engine *engine;
 	int r = engine_open(boot, &engine);
@@ -260,5 +286,19 @@ int engine_run(const struct engine_boot *boot)
 		r = engine_pass(engine, -1);
 	int status = r < 0 ? 1 : engine->status;
 	engine_close(engine);
+	return status;
+}
+
+int engine_run(const struct engine_boot *boot)
+{
+	struct engine_boot own = *boot;
+	struct workers workers;
+	if (workers_fork(&own, &workers) < 0)
+		return 1;
+
+	int status = run(&own);
+	/* The next engine wants their port. */
+	if (own.siblings)
+		workers_wait(&workers);
 	return status;
 }

@@ -10,11 +10,13 @@
 #include "forwarding/filter/returns.h"
 #include "forwarding/forwarding.h"
 #include "forwarding/pkt/bucket.h"
+#include "forwarding/mesh.h"
 #include "forwarding/pkt/build.h"
 #include "forwarding/pkt/rate.h"
 #include "forwarding/pkt/reassembly.h"
 #include "forwarding/udp.h"
 #include "forwarding/wg/wg.h"
+#include "forwarding/workers.h"
 
 /*
  * DOC: Theory of operation
@@ -31,6 +33,12 @@
  * (engine_peers.c). Another mode's backend is opened beside the one in use, too
  * (engine_backend.c). Control may go and come back: the engine carries on with
  * the snapshot that it has. The end of the supervisor's channel is its own.
+ *
+ * With several workers (forwarding/workers.h) each of them is such an engine,
+ * with the whole snapshot, the sessions of its own peers, a UDP socket of each
+ * family and a queue of the TUN. The first one passes on what supervisor and
+ * control say, and answers for all (engine_workers.c). What arrives at one and
+ * is for a peer of another is handed over (engine_mesh.c).
  */
 
 /* What the loop hands back when an outer socket is readable. */
@@ -87,7 +95,11 @@ struct engine_flows {
 struct engine {
 	struct engine_boot boot; /* descriptors that are closed are -1 */
 	struct loop *loop;
-	struct counters *counters;
+	struct counters *counters; /* its own element of the page */
+	struct wg_share share;	   /* which peers are its own */
+	struct mesh *mesh;	   /* NULL: it is the only worker */
+	struct watch mesh_watch;
+	struct team *team; /* the others, of the first worker; else NULL */
 	bool stopping;
 	int status;
 
@@ -146,6 +158,10 @@ int engine_pass(struct engine *engine, int timeout_ms);
 void engine_stop(struct engine *engine, int status);
 
 void engine_count(struct engine *engine, enum drop drop, uint64_t n);
+/* One outer datagram that is ours. */
+void engine_datagram(struct engine *engine, const struct udp_datagram *datagram, mono_t now);
+/* The end of a batch: what was written goes. */
+void engine_flush(struct engine *engine, mono_t now);
 
 /* engine_host.c: towards peers. */
 
@@ -165,6 +181,14 @@ void engine_send(struct engine *engine, uint32_t slot, const uint8_t *packet, si
 
 /* engine_judge.c */
 
+/* A packet that goes back into the tunnel. */
+struct engine_passage {
+	uint32_t from, to; /* slots */
+	bool answer;	   /* to the side that began the flow */
+};
+/* It was judged by another worker, who has from; to is ours. */
+void engine_take_passage(struct engine *engine, const struct engine_passage *passage,
+			 struct view *view, mono_t now);
 /*
  * A whole inner packet, checksums verified, from an address that its peer may
  * use. It may be rewritten.
@@ -233,6 +257,45 @@ int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_
 /* Begins to handshake with every peer whose endpoint is known, some at a time: for a new engine. */
 void engine_peers_greet(struct engine *engine, mono_t now);
 
+/* engine_mesh.c */
+
+/* 0 or negative errno; nothing happens where there is one worker. */
+int engine_mesh_open(struct engine *engine);
+/* What was put there goes now. */
+void engine_mesh_flush(struct engine *engine);
+/* Hands over a datagram whose receiver index is another worker's. false: it is not. */
+bool engine_mesh_datagram(struct engine *engine, const struct udp_datagram *datagram);
+/* Hands over an initiation that was admitted here. */
+void engine_mesh_initiation(struct engine *engine, uint32_t slot,
+			    const struct udp_datagram *datagram);
+/* Hands over a packet for a peer of another worker. false: the peer is ours. */
+bool engine_mesh_packet(struct engine *engine, const struct engine_passage *passage,
+			const uint8_t *packet, size_t length);
+/* backend_host.hand_over */
+bool engine_mesh_lan(void *ctx, const struct view *view, const void *header, size_t length);
+
+/* engine_workers.c: nothing here is called where there is no team. */
+
+int engine_workers_open(struct engine *engine);
+void engine_workers_close(struct engine *engine);
+/* The siblings take the snapshot that was just applied, too; the request is answered when all did. */
+void engine_workers_snapshot(struct engine *engine, const struct ipc_header *request, int memfd);
+/*
+ * Fills engine->flows up from the siblings, from those that query->after names
+ * on, and answers.
+ */
+void engine_workers_flows(struct engine *engine, const struct ipc_header *request,
+			  const struct flow_query *query);
+/* false: the id is none of a sibling's. */
+bool engine_workers_cut(struct engine *engine, const struct ipc_header *request, uint64_t id);
+/* A message of the supervisor's for one sibling. */
+void engine_workers_tell(struct engine *engine, uint32_t worker, const struct ipc_header *header,
+			 const void *body, const int fds[], int n_fds);
+/* One for each of them; it is lost to those whose queue is full. */
+void engine_workers_offer(struct engine *engine, const struct ipc_header *header, const void *body);
+/* Sockets of a group: the first are ours, the others go to the siblings. */
+void engine_workers_hand_out(struct engine *engine, struct udp_sockets group[]);
+
 /* engine_routes.c */
 
 /* Watches the host's links and routes. 0 or negative errno: the engine works without, too. */
@@ -244,6 +307,12 @@ void engine_routes_note(struct engine *engine, uint32_t interface);
 
 /* Watches the boot's channels and greets control. 0 or negative errno. */
 int engine_ipc_open(struct engine *engine);
+/* The answer to a request of control's. */
+void engine_ipc_answer(struct engine *engine, const struct ipc_header *request, const void *body,
+		       size_t length);
+/* The bits of a flow's id and of a ping's that say which worker it is of. */
+#define FLOW_WORKER_SHIFT 56
+#define PING_WORKER_SHIFT 12
 void engine_ipc_event(struct engine *engine, const struct ipc_event *event);
 /* backend_host.ping_exec. */
 int engine_ipc_ping(void *ctx, const struct addr *target, uint16_t size, uint32_t id);

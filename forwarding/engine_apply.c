@@ -87,6 +87,27 @@ static bool take_offer(struct engine *engine, uint16_t number, struct engine_por
 	return true;
 }
 
+/* The first worker opens those of all others as well. */
+static int open_port(struct engine *engine, uint16_t number, struct udp_sockets *ret_sockets,
+		     char ret_text[FAULT_TEXT_MAX])
+{
+	struct udp_sockets group[WORKERS_MAX];
+	const struct udp_options *options = &engine->udp_options;
+
+	if (engine->share.worker > 0) {
+		snprintf(ret_text, FAULT_TEXT_MAX, "the UDP sockets did not arrive");
+		return -EBADF;
+	}
+	if (!engine->team)
+		return udp_sockets_open(number, options, ret_sockets, ret_text);
+	int r = udp_group_open(number, engine->share.workers, options, group, ret_text);
+	if (r == 0) {
+		engine_workers_hand_out(engine, group);
+		*ret_sockets = group[0];
+	}
+	return r;
+}
+
 /* Another port is opened beside the one in use; the same port stays open. */
 static int prepare_port(struct engine *engine, uint16_t number, char ret_text[FAULT_TEXT_MAX])
 {
@@ -96,7 +117,7 @@ static int prepare_port(struct engine *engine, uint16_t number, char ret_text[FA
 
 	int r = take_offer(engine, number, spare)
 			? 0
-			: udp_sockets_open(number, &engine->udp_options, &spare->sockets, ret_text);
+			: open_port(engine, number, &spare->sockets, ret_text);
 	if (r < 0)
 		return r;
 	r = watch_port(engine, spare);

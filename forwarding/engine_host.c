@@ -107,6 +107,7 @@ void engine_host_init(struct engine *engine, struct wg_io *ret_wg_io,
 		.ctx = engine,
 		.loop = engine->loop,
 		.counters = engine->counters,
+		.worker = engine->share.worker,
 		.raw_icmp_fd = engine->boot.raw_icmp_fd,
 		.raw_icmp6_fd = engine->boot.raw_icmp6_fd,
 		.ping_exec = engine->boot.ping_exec ? engine_ipc_ping : NULL,
@@ -153,6 +154,7 @@ static void challenge(struct engine *engine, const struct ipc_challenge *row)
 	uint8_t out[BUILD_SYN_MAX];
 	uint32_t slot = wg_owner(engine->wg, &row->to.addr);
 
+	/* Each worker hears of all, and asks its own peers. */
 	if (slot == UINT32_MAX || !wg_reachable(engine->wg, slot))
 		return;
 	size_t length = build_syn(&row->from, &row->to, out, sizeof(out));

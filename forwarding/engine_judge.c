@@ -90,10 +90,18 @@ static bool may_cut(const struct view *view)
 	return view->reassembled || !view->dont_fragment;
 }
 
+static void send_limited(struct engine *engine, uint32_t slot, const uint8_t *packet, size_t length,
+			 mono_t now)
+{
+	if (engine_limits_out(engine, slot, now) == PASS)
+		engine_send(engine, slot, packet, length);
+}
+
 /* Back into the tunnel, as a router does it. */
-static void send_on(struct engine *engine, uint32_t slot, struct view *view, uint32_t to,
+static void send_on(struct engine *engine, const struct engine_passage *passage, struct view *view,
 		    mono_t now)
 {
+	uint32_t slot = passage->from;
 	bool v4 = view->version == 4;
 	uint16_t mtu = engine->snap->mtu;
 	size_t length = packet_length(view);
@@ -111,21 +119,33 @@ static void send_on(struct engine *engine, uint32_t slot, struct view *view, uin
 		return;
 	}
 
-	if (engine_limits_out(engine, to, now) != PASS)
-		return;
-
 	rewrite_hop(view);
-	engine_send(engine, to, view->data, length);
+	if (!engine_mesh_packet(engine, passage, view->data, length))
+		send_limited(engine, passage->to, view->data, length, now);
+}
+
+void engine_take_passage(struct engine *engine, const struct engine_passage *passage,
+			 struct view *view, mono_t now)
+{
+	struct returns_flow flow;
+	enum returns_state state = returns_look(engine->returns, passage->from, view, now, &flow);
+
+	if (state == RETURNS_UNKNOWN && passage->answer)
+		returns_note_answer(engine->returns, passage->from, passage->to, view, now);
+	else if (!passage->answer && (state == RETURNS_UNKNOWN || state == RETURNS_REVOKED))
+		returns_note(engine->returns, passage->from, passage->to, view, now);
+	send_limited(engine, passage->to, view->data, packet_length(view), now);
 }
 
 /* Answers of a flow that others began: to whoever that was. */
 static bool send_back(struct engine *engine, uint32_t slot, struct view *view,
 		      const struct returns_flow *flow, mono_t now)
 {
-	uint32_t to = slot == flow->from ? flow->to : flow->from;
+	bool answer = slot != flow->from;
+	const struct engine_passage passage = { slot, answer ? flow->from : flow->to, answer };
 
-	if (to != RETURNS_LAN)
-		send_on(engine, slot, view, to, now);
+	if (passage.to != RETURNS_LAN)
+		send_on(engine, &passage, view, now);
 	else if (engine->snap->mode == MODE_KERNEL)
 		engine->backend->ops->input(engine->backend, slot, view, now);
 	else
@@ -151,6 +171,7 @@ static void judge_to_peer(struct engine *engine, uint32_t slot, struct view *vie
 {
 	struct returns_flow flow;
 	enum returns_state state = returns_look(engine->returns, slot, view, now, &flow);
+	const struct engine_passage passage = { slot, to, state == RETURNS_ANSWER };
 
 	/* Who began, and may now, begins again: the site may have moved to another peer. */
 	if (state == RETURNS_REVOKED && flow.from != slot) {
@@ -159,7 +180,7 @@ static void judge_to_peer(struct engine *engine, uint32_t slot, struct view *vie
 	}
 	if (state == RETURNS_UNKNOWN || state == RETURNS_REVOKED)
 		returns_note(engine->returns, slot, to, view, now);
-	send_on(engine, slot, view, to, now);
+	send_on(engine, &passage, view, now);
 }
 
 static bool same_query(const struct filter_query *a, const struct filter_query *b)

@@ -240,8 +240,9 @@ int engine_peers_apply(struct engine *engine, const struct snapshot *snap, mono_
 /* The counters page outlives an engine that died, so it knows peers that the snapshot does not. */
 static bool endpoint_known(const struct engine *engine, const struct snapshot_peer *peer)
 {
-	return peer->endpoint.addr.family != 0 ||
-	       engine->counters->peers[peer->slot].endpoint.addr.family != 0;
+	return wg_share_has_slot(&engine->share, peer->slot) &&
+	       (peer->endpoint.addr.family != 0 ||
+		engine->counters->peers[peer->slot].endpoint.addr.family != 0);
 }
 
 static void call_some(void *arg, mono_t now)

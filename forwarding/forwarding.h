@@ -7,6 +7,7 @@
 
 #include "agent/base/ipc.h"
 #include "agent/base/key.h"
+#include "forwarding/boot.h"
 #include "schema/counters.h"
 #include "schema/report.h"
 #include "schema/snapshot.h"
@@ -46,10 +47,10 @@ enum ipc_type {
 	IPC_CONTROL_STARTED,
 	/*
 	 * supervisor -> engine: the TUN of kernel mode, before the snapshot that
-	 * needs it, and to every new engine; fds[0], body ipc_tun. No answer.
+	 * needs it, and to every new engine; a queue for each worker, body ipc_tun. No answer.
 	 */
 	IPC_TUN,
-	/* supervisor -> engine, before a snapshot that needs them: sockets on port header.id. */
+	/* supervisor -> engine, before a snapshot that needs them: sockets on port header.id, by worker. */
 	IPC_PORT,
 	IPC_CHALLENGE, /* supervisor -> engine: peers to ask of cut flows; ipc_challenge rows */
 	IPC_CHALLENGE_LATER, /* the same, once the next snapshot is in force */
@@ -99,18 +100,10 @@ struct ipc_challenge {
 
 enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
 
-/* What the engine process is born with. */
-struct engine_boot {
-	int control_fd;	   /* channel to control; its end only means that control is restarted */
-	int supervisor_fd; /* channel to the supervisor; its end means stop */
-	struct counters *counters;     /* the shared page, writable */
-	int raw_icmp_fd, raw_icmp6_fd; /* -1 where not to be had */
-	bool ping_exec;		       /* the supervisor can run ping(8) */
-	bool no_gso, no_gro;	       /* offloads of the outer sockets that are turned off */
-	bool no_tun_offload;	       /* those of kernel mode's TUN */
-};
-
-/* Runs the engine until it is told to stop. Returns the exit status. Owns the descriptors. */
+/*
+ * Runs the engine, with as many workers as it has, until it is told to stop.
+ * Returns the exit status, in each worker. Owns the descriptors.
+ */
 int engine_run(const struct engine_boot *boot);
 
 /*

@@ -21,8 +21,9 @@ struct plumbing;
 
 struct plumbing_handlers {
 	void *ctx;
-	/* A TUN was made: for the engine. fd stays plumbing's. */
-	void (*on_tun)(void *ctx, int fd, const struct ipc_tun *tun);
+	uint32_t workers; /* of the engine; 0 = 1. The TUN has a queue for each. */
+	/* A TUN was made: for the engine. fds, one for each queue, stay plumbing's. */
+	void (*on_tun)(void *ctx, const int fds[], unsigned queues, const struct ipc_tun *tun);
 	void (*on_health)(void *ctx, const struct health *health);
 	/* For the engine, now or with the next snapshot; what it has no room for is lost. */
 	void (*on_challenges)(void *ctx, const struct ipc_challenge *rows, size_t n, bool later);
@@ -52,8 +53,9 @@ const char *const *plumbing_reasons(void);
  */
 int plumbing_apply(struct plumbing *plumbing, const struct snapshot *snap,
 		   char ret_text[FAULT_TEXT_MAX]);
-/* The TUN in use, for a new engine: -1 when there is none. */
-int plumbing_tun(const struct plumbing *plumbing, struct ipc_tun *ret_tun);
+/* The queues of the TUN in use, for a new engine. Returns how many; 0 = there is none. */
+unsigned plumbing_tun(const struct plumbing *plumbing, int ret_fds[WORKERS_MAX],
+		      struct ipc_tun *ret_tun);
 
 /* Flows of peers in conntrack, as backend_ops.flows; cut as backend_ops.cut. */
 int plumbing_flows(struct plumbing *plumbing, const struct flow_query *query,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening the outer sockets: one per family, both on the listen port. */
+/* Opening the outer sockets: for each worker one per family, all on the listen port. */
 #include "forwarding/udp.h"
 
 #include <errno.h>
@@ -10,6 +10,11 @@
 
 #include "agent/base/ip.h"
 #include "agent/base/macros.h"
+
+/* Of a socket in its group. */
+struct udp_place {
+	uint32_t worker, workers;
+};
 
 /* A burst of 64 KiB aggregates must wait somewhere while the engine decrypts. */
 #define SOCKET_BUFFER_BYTES (7 << 20)
@@ -56,7 +61,17 @@ static int set_up(int family, int fd)
 	return r;
 }
 
-static int open_bound(int family, uint16_t port, int *ret_fd)
+/*
+ * The first of a group is bound alone, so that a port that somebody has is
+ * refused, and opened for the others then; they follow in the order of workers.
+ */
+static int share_port(int fd, const struct udp_place *place, bool bound)
+{
+	bool first = place->worker == 0;
+	return place->workers > 1 && first == bound ? set(fd, SOL_SOCKET, SO_REUSEPORT, 1) : 0;
+}
+
+static int open_bound(int family, uint16_t port, const struct udp_place *place, int *ret_fd)
 {
 	_cleanup_(closep) int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
@@ -65,6 +80,8 @@ static int open_bound(int family, uint16_t port, int *ret_fd)
 	int r = family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) : 0;
 	if (r == 0)
 		r = set_up(family, fd);
+	if (r == 0)
+		r = share_port(fd, place, false);
 	if (r < 0)
 		return r;
 
@@ -73,9 +90,10 @@ static int open_bound(int family, uint16_t port, int *ret_fd)
 	socklen_t length = endpoint_to_sockaddr(&any, &sa);
 	if (bind(fd, (struct sockaddr *)&sa, length) < 0)
 		return -errno;
-
-	*ret_fd = TAKE_FD(fd);
-	return 0;
+	r = share_port(fd, place, true);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
 }
 
 static int bound_port(int fd, uint16_t *ret_port)
@@ -122,11 +140,12 @@ static int explain(int err, int family, uint16_t port, char ret_text[FAULT_TEXT_
 	return err;
 }
 
-static int open_family(int family, struct udp_sockets *sockets, char ret_text[FAULT_TEXT_MAX])
+static int open_family(int family, const struct udp_place *place, struct udp_sockets *sockets,
+		       char ret_text[FAULT_TEXT_MAX])
 {
 	int *fd = family == AF_INET ? &sockets->fd4 : &sockets->fd6;
 
-	int r = open_bound(family, sockets->port, fd);
+	int r = open_bound(family, sockets->port, place, fd);
 	if (r == 0 && sockets->port == 0)
 		r = bound_port(*fd, &sockets->port);
 	if (r < 0 && !family_missing(r))
@@ -148,15 +167,16 @@ static void find_offloads(struct udp_sockets *sockets, const struct udp_options 
 	sockets->gso = !options->no_gso && both_take(sockets, UDP_SEGMENT, 0);
 }
 
-int udp_sockets_open(uint16_t port, const struct udp_options *options,
-		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX])
+static int open_place(uint16_t port, const struct udp_place *place,
+		      const struct udp_options *options, struct udp_sockets *ret_sockets,
+		      char ret_text[FAULT_TEXT_MAX])
 {
 	struct udp_sockets sockets = UDP_SOCKETS_NONE;
 	sockets.port = port;
 
-	int r = open_family(AF_INET, &sockets, ret_text);
+	int r = open_family(AF_INET, place, &sockets, ret_text);
 	if (r == 0)
-		r = open_family(AF_INET6, &sockets, ret_text);
+		r = open_family(AF_INET6, place, &sockets, ret_text);
 	if (r == 0 && sockets.fd4 < 0 && sockets.fd6 < 0) {
 		snprintf(ret_text, FAULT_TEXT_MAX, "this host has neither IPv4 nor IPv6");
 		r = -EAFNOSUPPORT;
@@ -169,6 +189,37 @@ int udp_sockets_open(uint16_t port, const struct udp_options *options,
 	find_offloads(&sockets, options);
 	*ret_sockets = sockets;
 	return 0;
+}
+
+int udp_sockets_open(uint16_t port, const struct udp_options *options,
+		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX])
+{
+	const struct udp_place alone = { 0, 1 };
+	return open_place(port, &alone, options, ret_sockets, ret_text);
+}
+
+int udp_group_open(uint16_t port, uint32_t workers, const struct udp_options *options,
+		   struct udp_sockets ret_group[], char ret_text[FAULT_TEXT_MAX])
+{
+	int r = 0;
+	for (uint32_t i = 0; i < workers; i++)
+		ret_group[i] = UDP_SOCKETS_NONE;
+
+	for (uint32_t i = 0; r == 0 && i < workers; i++) {
+		const struct udp_place place = { i, workers };
+		r = open_place(i == 0 ? port : ret_group[0].port, &place, options, &ret_group[i],
+			       ret_text);
+	}
+	if (r == 0 && workers > 1) {
+		r = udp_group_steer(&ret_group[0], workers);
+		if (r < 0)
+			snprintf(ret_text, FAULT_TEXT_MAX,
+				 "datagrams cannot be steered to several workers: %s",
+				 strerror(-r));
+	}
+	for (uint32_t i = 0; r < 0 && i < workers; i++)
+		udp_sockets_close(&ret_group[i]);
+	return r;
 }
 
 int udp_sockets_take(uint16_t port, int fds[], size_t n, const struct udp_options *options,

@@ -35,6 +35,23 @@ struct udp_options {
  */
 int udp_sockets_open(uint16_t port, const struct udp_options *options,
 		     struct udp_sockets *ret_sockets, char ret_text[FAULT_TEXT_MAX]);
+/*
+ * DOC: Groups
+ *
+ * With several workers each has sockets of its own on the one port, and the
+ * kernel asks a program which of them gets a datagram: responses, cookies and
+ * data name a receiver index, whose lowest byte says whose it is
+ * (forwarding/wg/share.h); all else, so each initiation, is the first
+ * worker's. The number of a socket is its place in the order of binding: the
+ * group is opened in one go and closed whole.
+ *
+ * Opens the sockets of all workers, of which there is at least one, as
+ * udp_sockets_open does for one.
+ */
+int udp_group_open(uint16_t port, uint32_t workers, const struct udp_options *options,
+		   struct udp_sockets ret_group[], char ret_text[FAULT_TEXT_MAX]);
+/* What udp_group_open does when all are bound: any of the group will do. 0 or negative errno. */
+int udp_group_steer(const struct udp_sockets *sockets, uint32_t workers);
 /* The same with sockets that somebody bound: takes what is in fds, up to one of each family. */
 int udp_sockets_take(uint16_t port, int fds[], size_t n, const struct udp_options *options,
 		     struct udp_sockets *ret_sockets);

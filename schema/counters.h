@@ -62,7 +62,8 @@ struct node_counters {
 	_Atomic uint64_t tun_write_calls, tun_write_packets;
 	_Atomic uint64_t tun_fallbacks; /* offloads that the TUN turned out not to have */
 	_Atomic uint64_t challenges;	/* peers that were asked about flows that the kernel cut */
-	_Atomic uint64_t reserved[26];
+	_Atomic uint64_t handed_over;	/* between workers: datagrams and packets */
+	_Atomic uint64_t reserved[25];
 };
 
 struct counters {

@@ -69,10 +69,11 @@
 
 /* Messages between the processes. */
 #define IPC_BODY_MAX (60 * 1024)
-#define IPC_FDS_MAX 4
+#define IPC_FDS_MAX (2 * WORKERS_MAX)
 #define PUBLISH_TIMEOUT_MS 3000
 
 /* Processes. */
+#define WORKERS_MAX 8 /* of the engine */
 #define RESTART_DELAY_MS 200
 #define CRASHES_MAX 5 /* within CRASH_WINDOW_S: stop, fail closed */
 #define CRASH_WINDOW_S 60

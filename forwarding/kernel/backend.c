@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The kernel forwards: packets of peers go into a TUN, and what comes out of it goes to peers. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 static const struct icmp_error host_unreachable = { .type = 3, .code = 1 };
 static const struct icmp_error address_unreachable = { .type = 1, .code = 3 };
 static const struct rate_limit unreachable_limit = { .burst = 50, .interval_ns = NS_PER_S / 50 };
+
+static_assert(BACKEND_VNET == VNET_HEADER, "what is handed over has the header of the TUN");
 
 struct kernel {
 	struct backend backend;
@@ -181,6 +184,24 @@ static bool is_group6(const struct view *view)
 	return view->version == 6 && view->destination.b[0] == 0xff;
 }
 
+static void admit(struct kernel *kernel, const struct virtio_net_hdr *header,
+		  const struct view *view, mono_t now)
+{
+	const struct backend_host *host = kernel->host;
+
+	uint32_t slot = host->admit_out(host->ctx, view, now);
+	enum drop drop =
+		slot == UINT32_MAX ? DROP_PEER_UNKNOWN : host->limit_out(host->ctx, slot, now);
+	if (drop == DROP_RATE_LIMIT)
+		return;
+	if (drop != PASS)
+		tell_unreachable(kernel, view, now);
+	else if (split_needed(header))
+		send_split(kernel, slot, header, view);
+	else
+		send_whole(kernel, slot, view);
+}
+
 static void on_packet(struct kernel *kernel, const struct virtio_net_hdr *header, size_t length,
 		      mono_t now)
 {
@@ -198,16 +219,20 @@ static void on_packet(struct kernel *kernel, const struct virtio_net_hdr *header
 		return;
 	}
 
-	uint32_t slot = host->admit_out(host->ctx, &view, now);
-	drop = slot == UINT32_MAX ? DROP_PEER_UNKNOWN : host->limit_out(host->ctx, slot, now);
-	if (drop == DROP_RATE_LIMIT)
-		return;
-	if (drop != PASS)
-		tell_unreachable(kernel, &view, now);
-	else if (super)
-		send_split(kernel, slot, header, &view);
-	else
-		send_whole(kernel, slot, &view);
+	if (!host->hand_over || !host->hand_over(host->ctx, &view, header, length))
+		admit(kernel, header, &view, now);
+}
+
+/* Its checksum is whole: that was the other worker's first step. */
+static void kernel_handed_over(struct backend *backend, const void *header, uint8_t *packet,
+			       size_t length, mono_t now)
+{
+	struct virtio_net_hdr own;
+	struct view view;
+
+	memcpy(&own, header, sizeof(own));
+	if (view_parse(packet, length, &view) == PASS)
+		admit(kernel_of(backend), &own, &view, now);
 }
 
 static void on_readable(void *arg, uint32_t events, mono_t now)
@@ -299,6 +324,7 @@ const struct backend_ops kernel_backend = {
 	.open = kernel_open,
 	.close = kernel_close,
 	.input = kernel_input,
+	.handed_over = kernel_handed_over,
 	.flush = kernel_flush,
 	.revise = kernel_revise,
 	.ping_done = kernel_ping_done,

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "agent/base/macros.h"
 #include "forwarding/kernel/conntrack.h"
 #include "forwarding/kernel/device.h"
 #include "forwarding/kernel/inside.h"
@@ -127,22 +128,26 @@ void plumbing_close(struct plumbing *p)
 	free(p);
 }
 
-int plumbing_tun(const struct plumbing *p, struct ipc_tun *ret_tun)
+unsigned plumbing_tun(const struct plumbing *p, int ret_fds[WORKERS_MAX], struct ipc_tun *ret_tun)
 {
 	if (p->tun.fd < 0)
-		return -1;
+		return 0;
 	struct ipc_tun tun = { .offloads = p->tun.offloads };
 	memcpy(tun.name, p->tun.name, sizeof(tun.name));
 	*ret_tun = tun;
-	return p->tun.fd;
+	ret_fds[0] = p->tun.fd;
+	for (unsigned i = 1; i < p->tun.queues; i++)
+		ret_fds[i] = p->tun.others[i - 1];
+	return p->tun.queues;
 }
 
 static void tell_tun(const struct plumbing *p)
 {
 	struct ipc_tun tun;
-	int fd = plumbing_tun(p, &tun);
-	if (fd >= 0 && p->handlers.on_tun)
-		p->handlers.on_tun(p->handlers.ctx, fd, &tun);
+	int fds[WORKERS_MAX];
+	unsigned queues = plumbing_tun(p, fds, &tun);
+	if (queues > 0 && p->handlers.on_tun)
+		p->handlers.on_tun(p->handlers.ctx, fds, queues, &tun);
 }
 
 /* What is kept needs no secrets. */
@@ -177,7 +182,7 @@ static int make_tun(struct plumbing *p, char text[FAULT_TEXT_MAX])
 	if (has_tun(p))
 		return 0;
 	drop_tun(p);
-	int r = tun_open(TUN_STEM, &p->tun);
+	int r = tun_open(TUN_STEM, MAX(p->handlers.workers, 1u), &p->tun);
 	if (r == 0 && switches_have_ipv6())
 		r = netlink_link_bare(&p->netlink, p->tun.ifindex);
 	return r < 0 ? explain(r, text, "cannot make a TUN device") : 0;

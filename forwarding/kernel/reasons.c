@@ -42,7 +42,7 @@ static bool may_administer(void)
 
 static void try_tun(struct reasons *reasons, struct tun *tun)
 {
-	int r = tun_open(PROBE_STEM, tun);
+	int r = tun_open(PROBE_STEM, 1, tun);
 	if (r == -ENOENT || r == -ENODEV)
 		add(reasons, "there is no /dev/net/tun");
 	else if (r < 0)

@@ -31,10 +31,15 @@ static uint32_t take_offloads(int fd)
 	return 0;
 }
 
-/* -EBUSY: the name is taken. */
-static int attach(int fd, const char *name)
+static unsigned flags_of(unsigned queues)
 {
-	const unsigned flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL;
+	return IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (queues > 1 ? IFF_MULTI_QUEUE : 0);
+}
+
+/* -EBUSY: the name is taken. */
+static int attach(int fd, const char *name, unsigned queues)
+{
+	const unsigned flags = flags_of(queues) | IFF_TUN_EXCL;
 	struct ifreq ifr = { .ifr_flags = (short)flags };
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 
@@ -48,7 +53,22 @@ static int attach(int fd, const char *name)
 	return ioctl(fd, TUNSETVNETHDRSZ, &header_size) < 0 ? -errno : 0;
 }
 
-int tun_open(const char *stem, struct tun *ret_tun)
+/* The kernel sends what belongs to a flow to the queue that wrote of it last. */
+static int add_queue(struct tun *tun, unsigned queues)
+{
+	_cleanup_(closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	struct ifreq ifr = { .ifr_flags = (short)flags_of(queues) };
+
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", tun->name);
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return -errno;
+	tun->others[tun->queues++ - 1] = TAKE_FD(fd);
+	return 0;
+}
+
+int tun_open(const char *stem, unsigned queues, struct tun *ret_tun)
 {
 	_cleanup_(closep) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
@@ -61,7 +81,7 @@ int tun_open(const char *stem, struct tun *ret_tun)
 			snprintf(tun.name, sizeof(tun.name), "%s", stem);
 		else
 			snprintf(tun.name, sizeof(tun.name), "%s%d", stem, i);
-		r = attach(fd, tun.name);
+		r = attach(fd, tun.name, queues);
 	}
 	if (r < 0)
 		return r == -EBUSY ? -EEXIST : r;
@@ -71,12 +91,20 @@ int tun_open(const char *stem, struct tun *ret_tun)
 		return -errno;
 	tun.offloads = take_offloads(fd);
 	tun.fd = TAKE_FD(fd);
-	*ret_tun = tun;
-	return 0;
+	tun.queues = 1;
+	for (r = 0; r == 0 && tun.queues < queues;)
+		r = add_queue(&tun, queues);
+	if (r < 0)
+		tun_close(&tun);
+	else
+		*ret_tun = tun;
+	return r;
 }
 
 void tun_close(struct tun *tun)
 {
 	closep(&tun->fd);
+	for (unsigned i = 1; i < tun->queues; i++)
+		closep(&tun->others[i - 1]);
 	*tun = (struct tun){ .fd = -1 };
 }

@@ -7,6 +7,7 @@
 #define INDEX_MASK (PINGS_MAX - 1)
 
 static_assert((PINGS_MAX & INDEX_MASK) == 0, "the index is the low bits of the number");
+static_assert(PINGS_MAX <= 1 << 12, "bits 12 to 15 of an id are for others");
 
 static void free_ping(struct icmp_relay *relay, struct icmp_ping *ping)
 {

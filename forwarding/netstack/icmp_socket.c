@@ -177,6 +177,9 @@ void icmp_socket_open(struct icmp_socket *sock, uint8_t version, int raw_fd)
 		filter_raw(raw_fd, version);
 		if (getrandom(&sock->id, sizeof(sock->id), 0) < 0)
 			sock->fd = -1;
+		/* The others get the same answers. */
+		sock->id = (uint16_t)(sock->id / WORKERS_MAX * WORKERS_MAX +
+				      sock->relay->ns->host->worker);
 	}
 
 	if (sock->fd >= 0) {

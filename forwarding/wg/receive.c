@@ -118,3 +118,22 @@ enum drop wg_receive_admitted(struct wg *wg, const struct wg_path *path, uint8_t
 		wg_count_drop(wg, drop);
 	return drop;
 }
+
+bool wg_receiver(const uint8_t *data, size_t length, uint32_t *ret_index)
+{
+	if (length < WG_HEADER + WG_TAG)
+		return false;
+	switch (get_le32(data)) {
+	case MESSAGE_RESPONSE:
+		*ret_index = get_le32(((const struct message_response *)data)->receiver);
+		return true;
+	case MESSAGE_COOKIE:
+		*ret_index = get_le32(((const struct message_cookie *)data)->receiver);
+		return true;
+	case MESSAGE_DATA:
+		*ret_index = get_le32(((const struct message_data *)data)->receiver);
+		return true;
+	default:
+		return false;
+	}
+}

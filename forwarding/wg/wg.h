@@ -108,6 +108,8 @@ struct wg_received {
 enum drop wg_receive(struct wg *wg, const struct wg_path *path, uint8_t *data, size_t length,
 		     uint8_t outer_tos, mono_t now, struct wg_received *ret_received);
 
+/* The receiver index that a datagram names, as far as it is one; false: it names none. */
+bool wg_receiver(const uint8_t *data, size_t length, uint32_t *ret_index);
 /* An initiation that another instance admitted. */
 enum drop wg_receive_admitted(struct wg *wg, const struct wg_path *path, uint8_t *data,
 			      size_t length, mono_t now);

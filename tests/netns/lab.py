@@ -25,6 +25,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CULVERT = os.environ.get("CULVERT", os.path.join(ROOT, "build/culvert"))
+WORKERS = os.environ.get("CULVERT_WORKERS")  # of each engine; else what is usual
 USER = 61234  # an ordinary user that owns nothing else
 CLONE_NEWNET = 0x40000000
 DEADLINE_S = 20
@@ -148,7 +149,8 @@ class Culvert:
         os.chmod(self.folder, 0o755)
         self.state = os.path.join(self.folder, "state")
         self.socket = os.path.join(self.state, "api.sock")
-        self.options = ["--endpoint", endpoint, "--no-http", *options]
+        workers = ["--workers", WORKERS] if WORKERS and "--workers" not in options else []
+        self.options = ["--endpoint", endpoint, "--no-http", *workers, *options]
         self.user = user
         self.wrapper = list(wrapper)
         self.environment = {**os.environ, **(environment or {})}

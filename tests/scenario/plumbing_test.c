@@ -21,13 +21,15 @@ static struct plumbing *plumbing;
 static char state_dir[] = "/tmp/culvert-plumbing-XXXXXX";
 static char text[FAULT_TEXT_MAX];
 static int n_tuns, tun_fd;
+static unsigned n_queues;
 static char healths[1024];
 
-static void on_tun(void *ctx, int fd, const struct ipc_tun *tun)
+static void on_tun(void *ctx, const int fds[], unsigned queues, const struct ipc_tun *tun)
 {
 	(void)ctx, (void)tun;
 	n_tuns++;
-	tun_fd = fd;
+	n_queues = queues;
+	tun_fd = fds[0];
 }
 
 static void on_health(void *ctx, const struct health *health)
@@ -127,6 +129,7 @@ static void set_up(void)
 	prepare();
 	apply();
 	CHECK_EQ(n_tuns, 1);
+	CHECK_EQ(n_queues, 1);
 	CHECK(fcntl(tun_fd, F_GETFL) & O_NONBLOCK);
 	CHECK(says("ip address show culvert", "mtu 1420"));
 	CHECK(says("ip address show culvert", "inet 10.99.0.1/24"));
@@ -240,6 +243,7 @@ static void change(void)
 	draft.header.mtu = 1380;
 	apply();
 	CHECK_EQ(n_tuns, 1);
+	CHECK_EQ(n_queues, 1);
 	CHECK(says("ip address show culvert", "inet 10.98.0.1/16"));
 	CHECK(says("ip address show culvert", "mtu 1380"));
 	CHECK(!says("ip address show culvert", "10.99.0.1"));

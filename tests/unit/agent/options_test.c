@@ -2,6 +2,7 @@
 /* `culvert run`: the documented defaults, and one sentence for what is wrong. */
 #include "agent/options.h"
 
+#include "agent/base/macros.h"
 #include "tests/test.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ TEST(without_options_the_documented_defaults_hold)
 	CHECK_EQ(options.wg_port, 51820);
 	CHECK_EQ(options.mode, MODE_AUTO);
 	CHECK_EQ(options.n_node_addresses, 0);
+	CHECK_EQ(options.workers, 1);
 	CHECK_STR(options.endpoint, "");
 	CHECK_EQ(options.log_format, LOG_FORMAT_TEXT);
 	CHECK_EQ(options.log_level, LOG_LEVEL_INFO);
@@ -107,6 +109,19 @@ TEST(every_option_arrives)
 	CHECK_EQ(options.log_level, LOG_LEVEL_DEBUG);
 	CHECK_EQ(parse("--no-http"), 0);
 	CHECK(!options.http);
+}
+
+TEST(workers_are_one_to_eight)
+{
+	static const char *const bad[] = { "--workers=0", "--workers=9", "--workers=12",
+					   "--workers=two", "--workers=" };
+
+	CHECK_EQ(parse("--workers|8"), 0);
+	CHECK_EQ(options.workers, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_EQ(parse(bad[i]), -EINVAL);
+		CHECK(strstr(error, "is not a number between 1 and 8"));
+	}
 }
 
 TEST(a_public_http_address_needs_a_proxy_in_front)
