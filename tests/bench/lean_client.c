@@ -245,7 +245,7 @@ static void open_tun(struct client *client, const char *name)
 	static const struct snapshot snap = { .mtu = MTU };
 	struct tun tun;
 
-	must("TUN", tun_open(name, &tun));
+	must("TUN", tun_open(name, 1, &tun));
 	if (strcmp(tun.name, name) != 0)
 		fail(name, -EEXIST);
 	client->host = (struct backend_host){
