@@ -221,6 +221,15 @@ static int run(const struct options *options)
 	return status;
 }
 
+/* What is only usual is not insisted on. */
+static void settle_workers(struct options *options)
+{
+	if (options->has_workers || options->workers == 1 || forwarding_can_share())
+		return;
+	log_info("this kernel does not steer datagrams to several workers: one forwards");
+	options->workers = 1;
+}
+
 static int run_command(int argc, char *argv[])
 {
 	static struct options options;
@@ -241,6 +250,7 @@ static int run_command(int argc, char *argv[])
 	open_stdio();
 	umask(077);
 	log_setup(options.log_format, options.log_level, "supervisor");
+	settle_workers(&options);
 	return run(&options);
 }
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,7 @@ const char options_usage[] =
 	"  --tls-key FILE          and this is its key. SIGHUP reads both again\n"
 	"  --wg-port PORT          UDP port of WireGuard (51820)\n"
 	"  --mode MODE             auto, kernel or netstack (auto)\n"
-	"  --workers N             processes that forward, up to 8: a core for each (1)\n"
+	"  --workers N             processes that forward, up to 8 (half as many as cores)\n"
 	"  --node-address CIDR     address of this router in the tunnel; may be repeated\n"
 	"  --endpoint HOST[:PORT]  what client configurations name\n"
 	"  --log-format FORMAT     text, json or journal (text)\n"
@@ -167,6 +168,7 @@ static int on_workers(struct parse *p, const char *name, const char *value)
 		return refuse(p, "%s: \"%s\" is not a number between 1 and %d", name, value,
 			      WORKERS_MAX);
 	p->options->workers = (unsigned)(value[0] - '0');
+	p->options->has_workers = true;
 	return 0;
 }
 
@@ -388,6 +390,19 @@ static int check(struct parse *p)
 	return 0;
 }
 
+/* The other half of the cores is the kernel's: what goes in and out costs it as much as us. */
+unsigned options_workers_for(unsigned cores)
+{
+	return MAX(1u, MIN(cores / 2, (unsigned)WORKERS_MAX));
+}
+
+/* That we may run on. */
+static unsigned count_cores(void)
+{
+	cpu_set_t cores;
+	return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (unsigned)CPU_COUNT(&cores) : 1;
+}
+
 int options_parse(int argc, char *const argv[], struct options *ret_options, char *ret_error)
 {
 	struct options options = {
@@ -397,7 +412,7 @@ int options_parse(int argc, char *const argv[], struct options *ret_options, cha
 		.log_level = LOG_LEVEL_INFO,
 		.mode = MODE_AUTO,
 		.wg_port = 51820,
-		.workers = 1,
+		.workers = options_workers_for(count_cores()),
 	};
 	struct parse p = { .options = &options, .error = ret_error };
 

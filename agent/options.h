@@ -26,6 +26,7 @@ struct options {
 	size_t n_node_addresses; /* 0 = not given */
 	char endpoint[256];	 /* "" = not given */
 
+	bool has_workers; /* given, or what is usual here */
 	unsigned workers; /* processes that forward */
 
 	char config_file[4096]; /* "" = none */
@@ -40,6 +41,9 @@ struct options {
  * in ret_error (256 bytes).
  */
 int options_parse(int argc, char *const argv[], struct options *ret_options, char *ret_error);
+
+/* How many workers a host with so many cores gets where nobody says. */
+unsigned options_workers_for(unsigned cores);
 
 /*
  * The socket where a client looks when it is not told: same defaults. Without

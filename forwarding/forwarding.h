@@ -105,6 +105,8 @@ enum engine_event { ENGINE_EVENT_HANDSHAKE = 1 };
  * Returns the exit status, in each worker. Owns the descriptors.
  */
 int engine_run(const struct engine_boot *boot);
+/* Does this kernel give each of several workers its datagrams? Found by trying. */
+bool forwarding_can_share(void);
 
 /*
  * What the packet path would do, by the very functions that it runs. snap:

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/forwarding.h"
 #include "forwarding/udp.h"
 
 /* Types of messages, and where the first byte of the receiver index lies (WireGuard paper, 5.4). */
@@ -37,4 +38,17 @@ int udp_group_steer(const struct udp_sockets *sockets, uint32_t workers)
 {
 	int r = sockets->fd4 >= 0 ? steer(sockets->fd4, workers) : 0;
 	return r == 0 && sockets->fd6 >= 0 ? steer(sockets->fd6, workers) : r;
+}
+
+bool forwarding_can_share(void)
+{
+	const struct udp_options options = { .no_gso = true, .no_gro = true };
+	struct udp_sockets group[2];
+	char text[FAULT_TEXT_MAX];
+
+	if (udp_group_open(0, 2, &options, group, text) < 0)
+		return false;
+	udp_sockets_close(&group[0]);
+	udp_sockets_close(&group[1]);
+	return true;
 }

@@ -40,7 +40,7 @@ TEST(without_options_the_documented_defaults_hold)
 	CHECK_EQ(options.wg_port, 51820);
 	CHECK_EQ(options.mode, MODE_AUTO);
 	CHECK_EQ(options.n_node_addresses, 0);
-	CHECK_EQ(options.workers, 1);
+	CHECK(options.workers >= 1 && options.workers <= 8);
 	CHECK_STR(options.endpoint, "");
 	CHECK_EQ(options.log_format, LOG_FORMAT_TEXT);
 	CHECK_EQ(options.log_level, LOG_LEVEL_INFO);
@@ -116,6 +116,12 @@ TEST(workers_are_one_to_eight)
 	static const char *const bad[] = { "--workers=0", "--workers=9", "--workers=12",
 					   "--workers=two", "--workers=" };
 
+	static const struct {
+		unsigned cores, workers;
+	} usual[] = { { 1, 1 }, { 2, 1 }, { 3, 1 }, { 4, 2 }, { 8, 4 }, { 16, 8 }, { 64, 8 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
+		CHECK_EQ(options_workers_for(usual[i].cores), usual[i].workers);
 	CHECK_EQ(parse("--workers|8"), 0);
 	CHECK_EQ(options.workers, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/base/macros.h"
+#include "forwarding/forwarding.h"
 #include "forwarding/udp.h"
 #include "tests/own_network.h"
 #include "tests/test.h"
@@ -72,6 +73,11 @@ TEST(the_receiver_index_says_which_worker_gets_it)
 		check_indices(AF_INET6, workers);
 		close_group(workers);
 	}
+}
+
+TEST(a_kernel_that_can_is_found_to)
+{
+	CHECK(forwarding_can_share());
 }
 
 TEST(initiations_and_nonsense_are_the_first_workers)
