@@ -416,7 +416,8 @@ class Lab:
         """Number of echo requests that were answered, each with its own payload and once."""
         family = family_of(address)
         protocol, request, reply = (58, 128, 129) if family == socket.AF_INET6 else (1, 8, 0)
-        identity, payloads, answered = os.getpid() & 0xffff, {}, set()
+        # An answer that comes late is not taken for one of the next call's.
+        identity, payloads, answered = int.from_bytes(os.urandom(2), "big"), {}, set()
         with (namespace or self.client).socket(family, socket.SOCK_RAW, protocol) as raw:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
             raw.connect((address, 0))
