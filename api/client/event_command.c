@@ -90,5 +90,5 @@ static int run_events(const struct arguments *args)
 
 const struct command event_commands[] = {
 	{ "events", NULL, "", 0, 0, OPTION_BIT(TYPES), run_events, "Follows what happens." },
-	{ NULL },
+	{ 0 },
 };

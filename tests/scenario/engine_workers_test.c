@@ -205,6 +205,7 @@ TEST(a_port_that_is_taken_is_refused_and_the_one_before_stays)
 {
 	uint16_t taken = 0, port = free_port();
 	_cleanup_(closep) int fd = bind_port(&taken);
+	CHECK(fd >= 0);
 
 	start();
 	wish.listen_port = port;
