@@ -67,7 +67,9 @@ int agent_open(const struct agent_conf *conf, struct agent **ret_agent, struct f
 	if (r == 0)
 		r = open_configuration(agent, reterr);
 	if (r == 0) {
-		r = sampling_start(agent);
+		r = usage_load(agent);
+		if (r == 0)
+			r = sampling_start(agent);
 		if (r < 0)
 			write_fault(reterr, r);
 	}
@@ -88,6 +90,8 @@ void agent_close(struct agent *agent)
 
 	if (agent->store && agent->endpoints_moved)
 		endpoints_save(agent);
+	if (agent->store)
+		usage_save(agent);
 	journal_flush(agent);
 	hostaddr_watch_close(&agent->host_watch);
 	loop_cancel_timer(agent->loop, &agent->tick);

@@ -87,6 +87,8 @@ struct peer_status {
 	struct endpoint endpoint;  /* family 0 = none */
 	uint64_t receive_bytes, transmit_bytes, receive_packets, transmit_packets;
 	uint32_t active_flows;
+	uint64_t quota_used_bytes; /* inner bytes in this period, of a peer that has a quota */
+	int64_t quota_resets_at;   /* 0 = never */
 };
 void agent_peer_status(struct agent *agent, const struct peer *peer,
 		       struct peer_status *ret_status);

@@ -82,6 +82,7 @@ static void sample(void *arg, mono_t now)
 	stats_take(&agent->stats, agent->counters, slots_of(agent), flows_of(agent, now),
 		   loop_wall_ns());
 	tell_refused(agent, now);
+	usage_tick(agent, now);
 	if (agent->events.on_event)
 		agent->events.on_event(agent->events.arg);
 	(void)loop_set_timer(agent->loop, &agent->sampling.timer, next);

@@ -36,6 +36,7 @@ void agent_peer_status(struct agent *agent, const struct peer *peer, struct peer
 	struct peer_counters row;
 
 	*ret_status = (struct peer_status){ .online = false };
+	usage_status(agent, peer, ret_status);
 	if (!read_row(agent, peer, &row))
 		return;
 

@@ -50,6 +50,7 @@ static int build(struct agent *agent, uint64_t revision, struct publication *ret
 		.store = agent->store,
 		.host = &agent->host,
 		.counters = agent->counters,
+		.usage = &agent->current.usage,
 		.mode = mode_of_wish(agent, dataplane.desired),
 		.revision = revision,
 		.wall_ns = loop_wall_ns(),

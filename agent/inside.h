@@ -109,6 +109,7 @@ struct agent {
 
 	struct timer
 		tick; /* next expiry, changed host addresses, another try; at least once a minute */
+	unsigned usage_turn; /* of storing usage */
 	int64_t endpoints_saved_at;
 	bool endpoints_moved; /* handshakes since */
 };
@@ -221,6 +222,18 @@ bool route_equal(const struct route *a, const struct route *b);
 /* What one approved is not approved any more when somebody else makes it more. */
 bool route_stays_approved(const struct agent_write *write, const struct route *old,
 			  const struct route *route);
+
+/* --- agent_usage.c ---------------------------------------------------------------- */
+
+/* Before anything is published: what is stored. 0 or negative errno. */
+int usage_load(struct agent *agent);
+/* Once a second. */
+void usage_tick(struct agent *agent, mono_t now);
+/* Stores all, for the end. */
+void usage_save(struct agent *agent);
+/* Fills the members about the quota. */
+void usage_status(const struct agent *agent, const struct peer *peer,
+		  struct peer_status *ret_status);
 
 /* --- agent_events.c --------------------------------------------------------------- */
 

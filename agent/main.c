@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -90,6 +91,9 @@ static int open_counters(struct host *host, uint32_t workers)
 	host->counters = page;
 	host->counters->version = COUNTERS_VERSION;
 	host->counters->siblings = workers - 1;
+	if (getrandom(&host->counters->page, sizeof(host->counters->page), 0) < 0)
+		return -errno;
+	host->counters->page >>= 1; /* fits SQLite's integers */
 
 	/* Mode first: control must not find a way to open it for writing again. */
 	char path[32];

@@ -25,7 +25,7 @@ struct builder {
 	struct node node;
 	struct snapshot_exit exit;
 	struct buf addresses, networks, peers, prefixes, routes, rules, slots, ports;
-	struct buf learned, route_ids, rule_ids;
+	struct buf learned, route_ids, rule_ids, usage;
 	struct roster roster;
 	bool policy_allow;
 	int64_t next_expiry;
@@ -45,6 +45,7 @@ static void builder_init(struct builder *b, const struct publish_source *source)
 	buf_init(&b->learned, PEERS_MAX * sizeof(struct learned));
 	buf_init(&b->route_ids, ROUTES_MAX * sizeof(publication_id));
 	buf_init(&b->rule_ids, RULES_MAX * sizeof(publication_id));
+	buf_init(&b->usage, PEERS_MAX * sizeof(struct usage_row));
 	roster_init(&b->roster);
 }
 
@@ -62,6 +63,7 @@ static void builder_release(struct builder *b)
 	buf_release(&b->learned);
 	buf_release(&b->route_ids);
 	buf_release(&b->rule_ids);
+	buf_release(&b->usage);
 	roster_release(&b->roster);
 }
 
@@ -144,11 +146,25 @@ static struct snapshot_list add_prefixes(struct builder *b, const struct prefix 
 	return list;
 }
 
+/* Where its quota ends; 0 where it has none. */
+static uint64_t add_usage(struct builder *b, const struct peer *peer)
+{
+	const struct publish_source *source = b->source;
+	if (peer->limits.quota_bytes == 0 || !source->counters)
+		return 0;
+
+	const struct usage_row *before = source->usage ? usage_find(source->usage, peer) : NULL;
+	struct usage_row row = usage_row_of(peer, before, source->counters, source->wall_ns);
+	buf_add(&b->usage, &row, sizeof(row));
+	return usage_stop(&row);
+}
+
 static int add_peer(void *ctx, const struct peer *peer)
 {
 	struct builder *b = ctx;
+	uint64_t quota_stop = add_usage(b, peer);
 	if (!is_in_force(b, peer))
-		return 0;
+		return b->usage.failed ? -ENOMEM : 0;
 
 	struct snapshot_peer row = {
 		.slot = peer->slot,
@@ -159,13 +175,15 @@ static int add_peer(void *ctx, const struct peer *peer)
 		.endpoint = find_endpoint(b, peer),
 		.addresses = add_prefixes(b, peer->addresses, peer->n_addresses),
 		.max_flows = peer->limits.max_flows,
+		.has_quota = peer->limits.quota_bytes != 0,
+		.quota_stop = quota_stop,
 		.rate_in_bps = peer->limits.rate_in_bps,
 		.rate_out_bps = peer->limits.rate_out_bps,
 	};
 	buf_add(&b->peers, &row, sizeof(row));
 	key_wipe(&row.preshared_key);
 	int r = roster_add(&b->roster, peer);
-	return b->prefixes.failed || b->peers.failed ? -ENOMEM : r;
+	return b->prefixes.failed || b->peers.failed || b->usage.failed ? -ENOMEM : r;
 }
 
 static int compare_peers(const void *a, const void *b)
@@ -412,6 +430,7 @@ void publication_release(struct publication *publication)
 	closep(&publication->memfd);
 	free(publication->route_ids);
 	free(publication->rule_ids);
+	free(publication->usage.rows);
 	*publication = (struct publication){ .memfd = -1 };
 }
 
@@ -437,6 +456,7 @@ int publish_build(const struct publish_source *source, struct publication *ret_p
 			.n_rules = builder.rules.length / sizeof(struct snapshot_rule),
 			.route_ids = take_ids(&builder.route_ids),
 			.rule_ids = take_ids(&builder.rule_ids),
+			.usage = usage_take(&builder.usage),
 		};
 	builder_release(&builder);
 	return r;

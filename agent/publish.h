@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/hostaddr.h"
+#include "agent/usage.h"
 #include "schema/counters.h"
 #include "schema/snapshot.h"
 #include "store/store.h"
@@ -10,7 +11,8 @@
 struct publish_source {
 	struct store *store; /* also inside a transaction: what it would be */
 	const struct hostaddr *host;
-	const struct counters *counters; /* learned endpoints; NULL = none */
+	const struct counters *counters; /* learned endpoints, usage; NULL = none */
+	const struct usage *usage;	 /* what is known of it; NULL = nothing */
 	enum mode mode;			 /* what is to run; not MODE_AUTO */
 	uint64_t revision;
 	int64_t wall_ns;
@@ -27,6 +29,7 @@ struct publication {
 	/* Whose the rows of the snapshot's routes and rules are. */
 	publication_id *route_ids, *rule_ids;
 	size_t n_routes, n_rules;
+	struct usage usage; /* of all peers with a quota, in force or not; followed from here on */
 };
 
 /* 0 or negative errno. */

@@ -104,12 +104,8 @@ static void validate_rate(uint64_t rate_bps, const char *pointer, struct fault *
 
 static void validate_limits(const struct peer_limits *limits, struct fault *reterr)
 {
-	static const char later[] = "This version does not enforce it; leave it out or 0.";
-
 	validate_rate(limits->rate_in_bps, "/limits/rate_in_bps", reterr);
 	validate_rate(limits->rate_out_bps, "/limits/rate_out_bps", reterr);
-	if (limits->quota_bytes != 0)
-		fault_add(reterr, "/limits/quota_bytes", "not_supported", "%s", later);
 }
 
 int validate_peer(const struct peer_context *context, const struct peer *peer, struct fault *reterr)

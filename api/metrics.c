@@ -216,7 +216,7 @@ struct peer_series {
 	struct agent *agent;
 	size_t n, omitted;
 	struct buf info, receive_bytes, transmit_bytes, receive_packets, transmit_packets,
-		handshake, flows;
+		handshake, flows, quota, used;
 };
 
 static void peer_line(struct buf *out, const char *name, const char *id, uint64_t value)
@@ -250,6 +250,12 @@ static int add_peer(void *ctx, const struct peer *peer)
 	peer_line(&series->transmit_packets, "culvert_peer_transmit_packets_total", peer->id,
 		  status.transmit_packets);
 	peer_line(&series->flows, "culvert_peer_flows_active", peer->id, status.active_flows);
+	if (peer->limits.quota_bytes > 0) {
+		peer_line(&series->quota, "culvert_peer_quota_bytes", peer->id,
+			  peer->limits.quota_bytes);
+		peer_line(&series->used, "culvert_peer_quota_used_bytes", peer->id,
+			  status.quota_used_bytes);
+	}
 	if (status.last_handshake_at > 0)
 		peer_line(&series->handshake, "culvert_peer_last_handshake_timestamp_seconds",
 			  peer->id, (uint64_t)(status.last_handshake_at / NS_PER_S));
@@ -274,7 +280,9 @@ static void add_peers(struct buf *out, struct agent *agent)
 				     &s.receive_packets,
 				     &s.transmit_packets,
 				     &s.handshake,
-				     &s.flows };
+				     &s.flows,
+				     &s.quota,
+				     &s.used };
 
 	for (size_t i = 0; i < ARRAY_SIZE(bufs); i++)
 		buf_init(bufs[i], ANSWER_MAX);
@@ -293,6 +301,10 @@ static void add_peers(struct buf *out, struct agent *agent)
 	take(out, &s.handshake, "culvert_peer_last_handshake_timestamp_seconds", "gauge",
 	     "Unix time of the last handshake.");
 	take(out, &s.flows, "culvert_peer_flows_active", "gauge", "Flows of the peer now.");
+	take(out, &s.quota, "culvert_peer_quota_bytes", "gauge",
+	     "What the peer may use in a period.");
+	take(out, &s.used, "culvert_peer_quota_used_bytes", "gauge",
+	     "What it has used of that in this period.");
 	one(out, "culvert_metrics_peers_omitted", "gauge", "Peers without series of their own.",
 	    s.omitted);
 }

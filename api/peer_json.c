@@ -70,6 +70,10 @@ static json_t *status_json(const struct peer_status *status)
 	json_object_set_new(json, "transmit_packets",
 			    json_integer((json_int_t)status->transmit_packets));
 	json_object_set_new(json, "active_flows", json_integer(status->active_flows));
+	json_object_set_new(json, "quota_used_bytes",
+			    json_integer((json_int_t)status->quota_used_bytes));
+	json_object_set_new(json, "quota_resets_at",
+			    codec_time.encode(&status->quota_resets_at, NULL));
 	return json;
 }
 

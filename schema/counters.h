@@ -69,6 +69,7 @@ struct node_counters {
 struct counters {
 	uint32_t version;
 	uint32_t siblings; /* of the first: how many follow it */
+	uint64_t page;	   /* of the first: a random number, another one for each page */
 	struct node_counters node;
 	struct peer_counters peers[PEERS_MAX]; /* by slot */
 };

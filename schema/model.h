@@ -165,6 +165,17 @@ struct actor {
 	char from[ADDR_TEXT_SIZE]; /* the address; "socket": the unix socket; "": itself */
 };
 
+/* What a peer has used of its quota, as it is stored: see agent/usage.h. */
+struct usage_record {
+	char peer[ID_MAX + 1];
+	int64_t period_start;
+	uint64_t used;
+	uint8_t told; /* enum usage_level */
+	uint64_t page;
+	uint32_t key_tag;
+	uint64_t seen;
+};
+
 /* A credential of the API. scopes: names as in api/scopes.def, with spaces between. */
 struct token {
 	char id[ID_MAX + 1];

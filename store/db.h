@@ -10,7 +10,7 @@
 #include "agent/base/macros.h"
 #include "store/store.h"
 
-#define STATEMENTS_MAX 96
+#define STATEMENTS_MAX 128
 
 struct store {
 	sqlite3 *db;

@@ -15,5 +15,6 @@
 	embed migration_0004, "schema/0004_audit.sql"
 	embed migration_0005, "schema/0005_replay.sql"
 	embed migration_0006, "schema/0006_history.sql"
+	embed migration_0007, "schema/0007_usage.sql"
 
 	.section .note.GNU-stack, "", @progbits

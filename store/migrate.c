@@ -5,10 +5,10 @@
 #include "store/db.h"
 
 extern const char migration_0001[], migration_0002[], migration_0003[], migration_0004[],
-	migration_0005[], migration_0006[];
+	migration_0005[], migration_0006[], migration_0007[];
 
-static const char *const steps[] = { migration_0001, migration_0002, migration_0003,
-				     migration_0004, migration_0005, migration_0006 };
+static const char *const steps[] = { migration_0001, migration_0002, migration_0003, migration_0004,
+				     migration_0005, migration_0006, migration_0007 };
 
 int migrate_version(void)
 {

@@ -254,6 +254,11 @@ static int forget_old(struct store *store, const struct peer *peer)
 	query_put_text(&q, peer->id);
 	query_put_key(&q, &peer->public_key);
 	int r = query_run(&q);
+	if (r == 0 && peer->limits.quota_bytes == 0) {
+		query_open(&q, store, "DELETE FROM peer_usage WHERE peer = ?");
+		query_put_text(&q, peer->id);
+		r = query_run(&q);
+	}
 	if (r < 0)
 		return r;
 

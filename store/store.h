@@ -80,10 +80,7 @@ int store_exit_node_put(struct store *store, const struct exit_node *exit_node);
 int store_dataplane_get(struct store *store, struct dataplane *ret_dataplane);
 int store_dataplane_put(struct store *store, const struct dataplane *dataplane);
 
-/*
- * Takes the peer out of every grant; the rows that named it get the next
- * revision. A list that loses its last peer stays empty: nobody.
- */
+/* Out of every list; their rows get the next revision. One that becomes empty lets nobody in. */
 int store_grant_forget(struct store *store, const char *peer_id);
 
 /* Endpoints learned from handshakes, so that a restart can greet peers first. No revision. */
@@ -94,14 +91,16 @@ int store_endpoint_each(struct store *store,
 			int (*fn)(void *ctx, const char *peer_id, const struct endpoint *endpoint),
 			void *ctx);
 
+/* What was used of quotas: gone with the quota. No revision. */
+int store_usage_put(struct store *store, const struct usage_record *usage);
+int store_usage_each(struct store *store, int (*fn)(void *ctx, const struct usage_record *usage),
+		     void *ctx);
+
 /* The policy whole; ret_policy->rules is the caller's to free. */
 int store_policy_get(struct store *store, struct policy *ret_policy);
 int store_policy_put(struct store *store, const struct policy *policy);
 
-/*
- * Credentials of the API: outside revisions. The hash of the secret is what
- * the caller made it. Deleting a token deletes its sessions.
- */
+/* Credentials of the API: outside revisions. Deleting a token deletes its sessions. */
 int store_token_get(struct store *store, const char *id, struct token *ret_token);
 int store_token_add(struct store *store, const struct token *token);
 int store_token_delete(struct store *store, const char *id);

@@ -61,7 +61,7 @@ static bool is_set(const json_t *number)
 	return json_integer_value(number) > 0;
 }
 
-static void print_limits(const json_t *limits)
+static void print_limits(const json_t *limits, const json_t *used)
 {
 	const json_t *in = json_object_get(limits, "rate_in_bps");
 	const json_t *out = json_object_get(limits, "rate_out_bps");
@@ -74,8 +74,8 @@ static void print_limits(const json_t *limits)
 	if (is_set(out))
 		print_line("rate out", rate_text(out));
 	if (is_set(quota)) {
-		snprintf(text, sizeof(text), "%s, period %s", size_text(quota),
-			 text_of(limits, "quota_period"));
+		snprintf(text, sizeof(text), "%s of %s, period %s", size_text(used),
+			 size_text(quota), text_of(limits, "quota_period"));
 		print_line("quota", text);
 	}
 	if (is_set(flows))
@@ -106,7 +106,7 @@ static void print_peer(const struct arguments *args, const json_t *peer)
 	print_line("handshake", age_text(json_object_get(status, "last_handshake_at")));
 	print_line("received", size_text(json_object_get(status, "receive_bytes")));
 	print_line("sent", size_text(json_object_get(status, "transmit_bytes")));
-	print_limits(json_object_get(peer, "limits"));
+	print_limits(json_object_get(peer, "limits"), json_object_get(status, "quota_used_bytes"));
 }
 
 /* Sends to the peer that the first operand names. */

@@ -54,13 +54,15 @@ def test_peers(culvert):
 
 
 def test_limits_of_a_peer(culvert):
-    culvert("peer", "add", "guest", "--rate-in", "10M", "--rate-out", "1.5Mi", "--max-flows", "100")
+    culvert("peer", "add", "guest", "--rate-in", "10M", "--rate-out", "1.5Mi", "--max-flows", "100",
+            "--quota", "50G", "--quota-period", "month")
     peer = json.loads(culvert("-o", "json", "peer", "show", "guest").stdout)
-    assert peer["limits"] == {"rate_in_bps": 10_000_000, "rate_out_bps": 3 << 19, "quota_bytes": 0,
-                              "quota_period": "never", "max_flows": 100}
+    assert peer["limits"] == {"rate_in_bps": 10_000_000, "rate_out_bps": 3 << 19,
+                              "quota_bytes": 50_000_000_000, "quota_period": "month", "max_flows": 100}
     shown = culvert("peer", "show", "guest").stdout
-    assert "rate in      10 Mbit/s" in shown and "max flows    100" in shown and "quota" not in shown
-    for option, value in (("--rate-in", "fast"), ("--rate-in", "1k"), ("--rate-out", "2T"), ("--max-flows", "-1")):
+    assert "rate in      10 Mbit/s" in shown and "max flows    100" in shown and "of 47 GiB, period month" in shown
+    for option, value in (("--rate-in", "fast"), ("--rate-in", "1k"), ("--rate-out", "2T"), ("--max-flows", "-1"), ("--quota", "lots"),
+                          ("--quota-period", "year")):
         refused = culvert("peer", "add", "other", option, value, status=ERROR).stderr
         assert f"/limits/{option[2:].replace('-', '_')}" in refused, refused
     culvert("peer", "remove", "guest")

@@ -118,7 +118,6 @@ TEST(all_faults_of_a_peer_at_once)
 	peer.n_tags = 3;
 	peer.limits.rate_in_bps = RATE_BPS_MIN - 1;
 	peer.limits.rate_out_bps = RATE_BPS_MAX + 1;
-	peer.limits.quota_bytes = 1;
 	peer.limits.max_flows = 5;
 	peer.expires_at = 1;
 	CHECK_EQ(try_peer(peer), -EINVAL);
@@ -131,9 +130,8 @@ TEST(all_faults_of_a_peer_at_once)
 	CHECK_STR(code_at("/tags/2"), "duplicate");
 	CHECK_STR(code_at("/limits/rate_in_bps"), "out_of_range");
 	CHECK_STR(code_at("/limits/rate_out_bps"), "out_of_range");
-	CHECK_STR(code_at("/limits/quota_bytes"), "not_supported");
 	CHECK_STR(code_at("/expires_at"), "in_past");
-	CHECK_EQ(t.fault.n_items, 10);
+	CHECK_EQ(t.fault.n_items, 9);
 }
 
 TEST(what_is_taken_is_a_conflict)
